@@ -1,0 +1,51 @@
+"""luxel: how far every pixel of a photo is from ideal exposure.
+
+The public names, resolved when first used, so that `import luxel` costs nothing:
+
+assess, Assessor, Assessment    a picture in, its exposure residual map and what follows from it out
+load_model                      the torch network with the shipped weights (train extra)
+ExposureLoss                    the map as a differentiable training loss (train extra)
+LuxelError                      what every error of luxel that a user can mend derives from
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from luxel.assessor import Assessment, Assessor, assess
+    from luxel.errors import LuxelError
+    from luxel.model.exposure_loss import ExposureLoss
+    from luxel.model.weights import load_model
+
+_HOME = {
+    "assess": "luxel.assessor",
+    "Assessor": "luxel.assessor",
+    "Assessment": "luxel.assessor",
+    "load_model": "luxel.model.weights",
+    "ExposureLoss": "luxel.model.exposure_loss",
+    "LuxelError": "luxel.errors",
+}
+
+_NEEDS_TORCH = ("load_model", "ExposureLoss")
+
+__all__ = ["Assessment", "Assessor", "ExposureLoss", "LuxelError", "__version__", "assess", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'luxel' has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if name in _NEEDS_TORCH and not (error.name or "").startswith("luxel"):
+            from luxel.errors import MissingExtraError
+
+            raise MissingExtraError(f"luxel.{name}", "train") from error
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,162 @@
+"""Recipes: TOML files read into typed models. An unknown key is an error with a suggestion.
+
+`--set train.steps=100` is the only override: a dotted key and a TOML value.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from luxel.errors import RecipeError
+
+
+class Section(BaseModel):
+    """A recipe section: unknown keys are refused, values cannot change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    """[model]: the network (DESIGN choices of `luxel.model.network.build`) and where its weights start."""
+
+    wavelet: str = "haar"
+    without: Literal["none", "dwt", "structure", "lightness"] = "none"
+    channels: int = Field(default=8, ge=1)
+    structure_widths: tuple[int, ...] = (8, 16, 32, 96)
+    lightness_widths: tuple[int, ...] = (8, 16, 32, 80, 192)
+    start: str = Field(default="random", description='"random", "shipped", or a .safetensors file')
+
+
+class DataSection(Section):
+    """[data]: where scenes come from and how they become samples."""
+
+    source: Literal["folder", "procedural"] = "folder"
+    scenes: int = Field(default=24, ge=4, description="procedural only: number of scenes")
+    views: int = Field(default=16, ge=1, description="views per panorama for training")
+    validation_views: int = Field(default=8, ge=1, description="views per panorama for validation")
+    short_side: int = Field(default=256, ge=64)
+    photo_share: float = Field(default=0.5, ge=0, le=1)
+    jpeg_share: float = Field(default=0.4, ge=0, le=1)
+    seed: int = 0
+    workers: int = Field(default=1, ge=0, description="sample-making processes; 0 makes them in the training process")
+    render_jobs: int = Field(default=2, ge=1)
+
+
+class Phase(Section):
+    """A stretch of training with one crop and batch size; `share` of all steps."""
+
+    share: float = Field(gt=0, le=1)
+    crop: int = Field(ge=32, multiple_of=32)
+    batch: int = Field(ge=1)
+
+
+class TrainSection(Section):
+    """[train]: how the network learns."""
+
+    steps: int = Field(ge=1)
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: int = Field(default=200, ge=0, description="steps of linear warm-up")
+    decay_every: int = Field(default=0, ge=0, description="step schedule: steps between decays")
+    decay: float = Field(default=0.1, gt=0, le=1)
+    loss: Literal["l1", "l2", "smooth_l1"] = "l1"
+    gradient_weight: float = Field(
+        default=0.0, ge=0, description="weight of the L1 loss on the map's first differences"
+    )
+    clip_norm: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    seed: int = 0
+    threads: int = Field(default=0, ge=0, description="CPU threads; 0 leaves torch's default")
+
+
+class ValidateSection(Section):
+    """[validate]: how often the averaged weights are measured, and when to stop."""
+
+    every: int = Field(default=1000, ge=1)
+    pictures: int = Field(default=142, ge=1, description="pictures in the running check; the final table uses all")
+    patience: int = Field(
+        default=0, ge=0, description="checks without improvement before stopping; 0 never stops early"
+    )
+
+
+class OutputSection(Section):
+    """[output]: where the run lives."""
+
+    folder: str = "runs/pieanet"
+    checkpoint_every: int = Field(default=500, ge=1)
+    log_every: int = Field(default=50, ge=1)
+
+
+class Recipe(Section):
+    """A training recipe."""
+
+    model: ModelSection = ModelSection()
+    data: DataSection = DataSection()
+    train: TrainSection
+    validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
+    output: OutputSection = OutputSection()
+
+
+def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """The recipe in a TOML file, with `section.key=value` overrides applied.
+
+    Raises RecipeError for a missing file, bad TOML, an unknown key (with the nearest known one) or a wrong value.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecipeError(f"{path}: no such recipe; shipped ones are in recipes/")
+    try:
+        raw = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides or []:
+        _override(raw, override)
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {_explain(error)}") from None
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (separator and dot and section and name):
+        raise RecipeError(f"--set {override}: write section.key=value, for example --set train.lr=1e-4")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    raw.setdefault(section, {})[name] = parsed
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem of a recipe in one line."""
+    problem = error.errors()[0]
+    *parents, key = (str(part) for part in problem["loc"])
+    where = ".".join([*parents, key])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(parents)
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key {where!r}; {hint}"
+    return f"{where}: {problem['msg'].lower()} (got {problem['input']!r})"
+
+
+def _known_keys(parents: list[str]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for parent in parents:
+        if parent.isdigit():
+            continue
+        field = next((f for n, f in model.model_fields.items() if parent in (n, f.alias)), None)
+        if field is None:
+            return []
+        inner = field.annotation
+        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else Phase
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,118 @@
+"""The ideal reference of a scene: fuse its bracket, then bring its blocks to their zones (paper 4.2).
+
+The rules are few and were tuned on the 17 development scenes with real IEA40K scores (`docs/paper-map.md`):
+
+1. Every block is pulled `strength` of the way from its mean lightness to `target`, zone V and a half.
+2. Small light sources (clipped in the darkest frame) and small true blacks (empty in the brightest) are left alone.
+3. The pull is smoothed along edges, so that it has neither seams at block borders nor halos at edges.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from luxel.dataset.bracket import FUSION_EVS
+from luxel.dataset.fusion import fuse_linear
+from luxel.dataset.superpixels import block_mean, blocks
+from luxel.guided import guided_filter
+from luxel.photometry import FloatArray, lightness
+
+BLACK = 0.0015
+"""Linear light below which even the brightest frame shows nothing but quantisation, at EV 0."""
+
+MOST_CHROMA = 1.5
+"""Largest factor on the colour differences of a brightened pixel."""
+
+HDR_CEILING = 2.0 ** -FUSION_EVS[0]
+"""Linear light that saturates even the darkest fused frame."""
+
+PHOTO_CEILING = 1.0
+"""Linear light of a clipped pixel in an sRGB photograph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRules:
+    """How blocks are brought to their zones.
+
+    target: lightness Y' a block is pulled to; 0.54 is a linear luminance of 0.25, zone V and a half.
+    strength: share of the way, in [0, 1]. small: largest share of the picture that still counts as a light source or a
+    black spot. radius, smoothness: of the edge-aware smoothing, in shares of the short side and in lightness squared.
+    """
+
+    target: float = 0.54
+    strength: float = 0.75
+    small: float = 0.01
+    radius: float = 1 / 16
+    smoothness: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference picture and the decisions it was made by.
+
+    image: float32 [H, W, 3], sRGB-encoded, in [0, 1]. fused: the preliminary reference, same form. labels: int32 [H, W]
+    blocks. shift: float32 [n] change of lightness decided for each block.
+    """
+
+    image: FloatArray
+    fused: FloatArray
+    labels: npt.NDArray[np.int32]
+    shift: FloatArray
+
+
+def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.bool_]:
+    """The connected parts of a mask that cover less than `largest` of the picture; bool [H, W] to bool [H, W]."""
+    labels, _ = ndimage.label(mask)
+    small = np.bincount(labels.ravel()) < largest * mask.size
+    small[0] = False
+    return np.asarray(small[labels])
+
+
+def decide_zones(
+    fused: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], rules: ZoneRules = ZoneRules()
+) -> FloatArray:
+    """Change of lightness for every block (rule 1).
+
+    fused: float32 [H, W, 3], sRGB-encoded. labels: int32 [H, W]. Returns float32 [n], in lightness.
+    """
+    return rules.strength * (np.float32(rules.target) - block_mean(lightness(fused), labels))
+
+
+def apply_zones(
+    fused: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int32],
+    shift: npt.NDArray[np.float32],
+    untouched: npt.NDArray[np.bool_],
+    rules: ZoneRules = ZoneRules(),
+) -> FloatArray:
+    """The fused picture with its blocks' lightness changed (rules 2 and 3).
+
+    fused: float32 [H, W, 3], sRGB-encoded. labels: int32 [H, W]. shift: float32 [n], in lightness.
+    untouched: bool [H, W], pixels to leave alone. Returns float32 [H, W, 3], sRGB-encoded, in [0, 1].
+    """
+    y = lightness(fused)
+    change = shift[labels] * (1 - ndimage.gaussian_filter(untouched.astype(np.float32), 1))
+    radius = max(1, round(rules.radius * min(y.shape)))
+    wanted = np.clip(y + guided_filter(y, change.astype(np.float32), radius=radius, eps=rules.smoothness), 0, 1)
+    # Colour differences grow with lightness, as in a longer exposure, but not without bound: in near-black pixels they
+    # are quantisation, not colour.
+    chroma = np.minimum(wanted / np.maximum(y, 1e-3), MOST_CHROMA)
+    changed = wanted[..., None] + (fused - y[..., None]) * chroma[..., None]
+    return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
+
+
+def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, ceiling: float = HDR_CEILING) -> Reference:
+    """Reference of a scene from its linear light.
+
+    linear: [H, W, 3] linear light, sRGB primaries, 1.0 = saturation at EV 0. ceiling: the light at which the source
+    itself ends: where the darkest fused frame clips for HDR, 1.0 for a photograph taken back to linear light.
+    """
+    light = np.asarray(linear, dtype=np.float32)
+    fused = fuse_linear(light)
+    labels = blocks(fused)
+    shift = decide_zones(fused, labels, rules)
+    lamps = small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small)
+    blacks = small_spots(light.max(axis=-1) <= BLACK, rules.small)
+    return Reference(apply_zones(fused, labels, shift, lamps | blacks, rules), fused, labels, shift)

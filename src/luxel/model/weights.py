@@ -1,0 +1,71 @@
+"""Weights of the network: safetensors in and out, with the facts about them beside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from luxel.errors import WeightsError
+from luxel.model.lightness import LightnessModule
+from luxel.model.network import LIGHTNESS_WIDTHS, STRUCTURE_WIDTHS, PIEANet, build
+from luxel.model.structure import StructureModule
+from luxel.weights import locate
+
+
+def save_weights(
+    network: PIEANet, path: Path, *, wavelet: str, without: str, facts: dict[str, Any] | None = None
+) -> None:
+    """Write a network's weights as safetensors; what `load_model` needs to build it goes into the file's metadata."""
+    architecture = {
+        "wavelet": wavelet,
+        "without": without,
+        "channels": network.channels,
+        "structure_widths": _widths(network.structure),
+        "lightness_widths": _widths(network.lightness),
+    }
+    metadata = {"architecture": json.dumps(architecture), "facts": json.dumps(facts or {})}
+    save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, path, metadata=metadata)
+
+
+def load_into(network: PIEANet, path: Path | None = None) -> None:
+    """Load weights into a network of the same shape; None is the shipped weights. WeightsError if they do not fit."""
+    path = locate(path, suffix=".safetensors")
+    try:
+        state = load_file(path)
+        network.load_state_dict(state)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{path}: weights of another network ({reason}); use the recipe they came with") from error
+
+
+def load_model(weights: str | Path | None = None) -> PIEANet:
+    """The torch network with weights, ready for inference: [B, 3, H, W] in [0, 1] to [B, 1, H, W] in [-1, 1].
+
+    weights: a .safetensors file written by luxel, or None for the shipped ones. Raises WeightsError.
+    """
+    path = locate(weights, suffix=".safetensors")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            metadata = handle.metadata() or {}
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    if "architecture" not in metadata:
+        raise WeightsError(f"{path}: no luxel architecture in its metadata; use a file written by luxel")
+    a = json.loads(metadata["architecture"])
+    network = build(
+        wavelet=a["wavelet"],
+        without=a["without"],
+        channels=a["channels"],
+        structure_widths=tuple(a["structure_widths"] or STRUCTURE_WIDTHS),
+        lightness_widths=tuple(a["lightness_widths"] or LIGHTNESS_WIDTHS),
+    )
+    load_into(network, path)
+    return network.eval()
+
+
+def _widths(module: StructureModule | LightnessModule | None) -> tuple[int, ...] | None:
+    return None if module is None else module.widths

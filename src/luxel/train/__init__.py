@@ -1,0 +1,1 @@
+"""Training of the network on scenes made by `luxel.dataset` (needs the train extra)."""

@@ -1,0 +1,218 @@
+"""The training loop, top to bottom: batches, loss, step, average, check, checkpoint."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from luxel.config import Recipe
+from luxel.dataset.scenes import SceneStore
+from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
+from luxel.model.losses import gradient_loss, pixel_loss
+from luxel.model.network import PIEANet, build
+from luxel.model.weights import load_into
+from luxel.train.checkpoint import load_checkpoint, save_checkpoint
+from luxel.train.data import batches, open_stores
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class Progress:
+    """Where a run stands: everything that, with the weights and the optimiser, makes a resumed run the same run."""
+
+    step: int = 0
+    best_mae: float = math.inf
+    best_step: int = 0
+    checks_without_gain: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def precision_for(recipe: Recipe, device: torch.device) -> str:
+    """Fabric's precision name: bf16 where asked for, or where "auto" finds hardware for it; else 32-bit."""
+    wanted = recipe.train.precision
+    if wanted == "32":
+        return "32-true"
+    if wanted == "bf16":
+        return "bf16-mixed"
+    if device.type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    fast_on_cpu = device.type == "cpu" and _cpu_has_bf16()
+    return "bf16-mixed" if fast_on_cpu else "32-true"
+
+
+def _cpu_has_bf16() -> bool:
+    # Emulated bf16 on a CPU without the instructions is ten times slower than 32-bit, so ask for the instructions.
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and any(name in flags.read_text() for name in ("avx512_bf16", "amx_bf16"))
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Learning rate of a step: linear warm-up, then the recipe's schedule ("cosine" ends at zero)."""
+    t = recipe.train
+    warm = min(1.0, (step + 1) / t.warmup) if t.warmup else 1.0
+    if t.schedule == "cosine":
+        return t.lr * warm * 0.5 * (1 + math.cos(math.pi * step / t.steps))
+    if t.schedule == "step" and t.decay_every:
+        return t.lr * warm * t.decay ** (step // t.decay_every)
+    return t.lr * warm
+
+
+def predictor(network: nn.Module, device: torch.device) -> Predictor:
+    """The network as a function of one picture, uint8 [H, W, 3] to float32 [H, W]."""
+
+    def predict(image: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        batch = torch.tensor(image).to(device).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            return np.asarray(network(batch)[0, 0].float().cpu().numpy())
+
+    return predict
+
+
+def validate(network: nn.Module, store: SceneStore, device: torch.device, limit: int | None) -> Measures:
+    """Mean measures of a network on the validation pictures (all, or about `limit` spread over them)."""
+    predict = predictor(network.eval(), device)
+    return mean_measures(measure(p.residual, predict(p.image)) for p in validation_pictures(store, limit=limit))
+
+
+def train(
+    recipe: Recipe,
+    *,
+    cache: Path = Path("runs/cache"),
+    resume: bool = True,
+    report: Report = print,
+    render_progress: Any = None,
+    on_step: Callable[[int, float], None] | None = None,
+    stop_at: int | None = None,
+) -> Progress:
+    """Train a network by a recipe and leave checkpoint, averaged weights, log and resolved recipe in its folder.
+
+    cache: where rendered scenes are kept. resume: continue from the folder's checkpoint if there is one; a resumed run
+    ends with the same weights as one that was never stopped (same machine, same thread count). report: gets a line per
+    event. on_step: gets step and loss. stop_at: stop after this step, as if interrupted.
+    """
+    folder = Path(recipe.output.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(recipe.model_dump_json(by_alias=True, indent=1))
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)
+    fabric = Fabric(accelerator="auto", devices=1)
+    fabric = Fabric(accelerator="auto", devices=1, precision=precision_for(recipe, fabric.device))  # type: ignore[arg-type]
+    fabric.seed_everything(recipe.train.seed, verbose=False)
+
+    train_store, validation_store = open_stores(recipe.data, cache, render_progress)
+    network = make_network(recipe)
+    average = make_network(recipe).requires_grad_(False).to(fabric.device)
+    average.load_state_dict(network.state_dict())
+    optimizer_class = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
+    optimizer = optimizer_class(
+        network.parameters(), lr=recipe.train.lr, weight_decay=recipe.train.weight_decay, fused=True
+    )
+    model, optimizer = fabric.setup(network, optimizer)
+
+    progress, checkpoint = Progress(), folder / "checkpoint.pt"
+    if resume and checkpoint.is_file():
+        state = load_checkpoint(checkpoint)
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        progress = Progress(**state["progress"])
+        report(f"resumed at step {progress.step} from {checkpoint}")
+
+    def save() -> None:
+        state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+        save_checkpoint(checkpoint, {**state, "progress": asdict(progress)})
+
+    log = _Log(folder / "log")
+    stream = batches(train_store, recipe, start=progress.step)
+    end = recipe.train.steps if stop_at is None else min(stop_at, recipe.train.steps)
+    while progress.step < end:
+        image, residual = (part.to(fabric.device) for part in next(stream))
+        rate = learning_rate(progress.step, recipe)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        model.train()
+        prediction = model(image.float() / 255)
+        loss = pixel_loss(prediction, residual, recipe.train.loss)  # Eq. (7)
+        if recipe.train.gradient_weight:
+            loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimizer, max_norm=recipe.train.clip_norm)
+        optimizer.step()
+        progress.step += 1
+        update_average(average, network, recipe.train.ema, progress.step)
+
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(f"step {progress.step}: loss is {value}; lower train.lr or raise train.warmup")
+        if on_step:
+            on_step(progress.step, value)
+        if progress.step % recipe.output.log_every == 0:
+            log.write(progress.step, {"train/loss": value, "train/lr": rate})
+        if progress.step % recipe.validate_.every == 0 or progress.step == recipe.train.steps:
+            measures = validate(average, validation_store, fabric.device, recipe.validate_.pictures)
+            log.write(progress.step, {f"validation/{k}": v for k, v in asdict(measures).items()})
+            progress.history.append({"step": progress.step, "loss": value, **asdict(measures)})
+            report(f"step {progress.step}: MAE {measures.mae:.4f} SSIM {measures.ssim:.4f} sign {measures.sign:.4f}")
+            if measures.mae < progress.best_mae:
+                progress.best_mae, progress.best_step, progress.checks_without_gain = measures.mae, progress.step, 0
+                save_checkpoint(folder / "best.pt", {"average": average.state_dict(), "progress": asdict(progress)})
+            else:
+                progress.checks_without_gain += 1
+            (folder / "history.json").write_text(json.dumps(progress.history, indent=1))
+            save()
+            if recipe.validate_.patience and progress.checks_without_gain >= recipe.validate_.patience:
+                report(f"stopped early: no better than MAE {progress.best_mae:.4f} of step {progress.best_step}")
+                break
+        elif progress.step % recipe.output.checkpoint_every == 0:
+            save()
+    save()
+    log.close()
+    return progress
+
+
+def make_network(recipe: Recipe) -> PIEANet:
+    """The network of a recipe, with its starting weights."""
+    m = recipe.model
+    network = build(
+        wavelet=m.wavelet,
+        without=m.without,
+        channels=m.channels,
+        structure_widths=m.structure_widths,
+        lightness_widths=m.lightness_widths,
+    )
+    if m.start != "random":
+        load_into(network, None if m.start == "shipped" else Path(m.start))
+    return network
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of weights, short at first so that it does not remember the start."""
+    decay = min(decay, (1 + step) / (10 + step))
+    slow: list[Tensor] = list(average.parameters())
+    torch._foreach_lerp_(slow, [p.detach() for p in network.parameters()], 1 - decay)
+
+
+class _Log:
+    """TensorBoard events of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(str(folder))
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self.writer.close()

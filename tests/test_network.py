@@ -1,0 +1,138 @@
+"""Laws of P-IEANet and its modules."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs luxel[train]")
+
+from luxel.model.attention import RegionAttention, area_pool  # noqa: E402
+from luxel.model.lightness import LightnessChannelAttention, LightnessPixelAttention  # noqa: E402
+from luxel.model.losses import gradient_loss, pixel_loss  # noqa: E402
+from luxel.model.network import build, parameter_count  # noqa: E402
+from luxel.model.structure import DIRECTIONS, directional_gradients  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    net = build().eval()
+    torch.nn.init.normal_(net.predict[-1].weight, std=0.3)  # so that the map is not nearly zero
+    return net
+
+
+def test_parameter_budget() -> None:
+    net = build()
+    structure, lightness = parameter_count(net.structure), parameter_count(net.lightness)
+    assert parameter_count(net) <= 2_700_000
+    assert structure <= 1_100_000
+    assert lightness <= 1_700_000
+    assert parameter_count(build(without="structure")) == parameter_count(net) - structure
+    assert parameter_count(build(without="lightness")) == parameter_count(net) - lightness
+
+
+@pytest.mark.parametrize("size", [(8, 8), (33, 65), (64, 200), (9, 300)])
+def test_any_size(network: torch.nn.Module, size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        residual = network(torch.rand(2, 3, *size))
+    assert residual.shape == (2, 1, *size)
+    assert residual.abs().max() <= 1
+    assert torch.isfinite(residual).all()
+
+
+def test_batch_neighbours_do_not_matter_and_there_is_no_state(network: torch.nn.Module) -> None:
+    pictures = torch.rand(3, 3, 48, 80)
+    with torch.inference_mode():
+        together = network(pictures)
+        alone = torch.cat([network(p[None]) for p in pictures])
+        again = network(pictures)
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert torch.equal(together, again)
+    assert network.train()(pictures[:1]).allclose(alone[:1], atol=1e-5)  # training mode changes nothing either
+    network.eval()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_are_finite_with_gradient(network: torch.nn.Module, value: float) -> None:
+    picture = torch.full((1, 3, 40, 40), value, requires_grad=True)
+    network(picture).abs().mean().backward()
+    assert torch.isfinite(picture.grad).all()
+
+
+@pytest.mark.parametrize("without", ["none", "dwt", "structure", "lightness"])
+def test_every_parameter_learns(without: str) -> None:
+    torch.manual_seed(1)
+    net = build(without=without, channels=4, structure_widths=(4, 8), lightness_widths=(4, 8, 8))
+    torch.nn.init.normal_(net.predict[-1].weight, std=0.3)
+    net(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    idle = [name for name, p in net.named_parameters() if p.grad is None]
+    assert not idle
+
+
+@pytest.mark.parametrize("wavelet", ["db2", "sym4"])
+def test_other_wavelets_fit_the_same_network(wavelet: str) -> None:
+    assert build(wavelet=wavelet)(torch.rand(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+
+
+def test_cost_is_linear_in_pixels(network: torch.nn.Module) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def cost(side: int) -> int:
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            network(torch.rand(1, 3, side, 256))
+        return counter.get_total_flops()
+
+    assert cost(1024) <= 4.05 * cost(256)
+
+
+def test_gradients_have_eight_directions_and_vanish_on_flat_features() -> None:
+    assert len(set(DIRECTIONS)) == 8
+    assert directional_gradients(torch.full((1, 2, 5, 6), 3.0)).abs().max() == 0
+    ramp = torch.arange(6.0).repeat(5, 1)[None, None]  # grows by one per column
+    found = directional_gradients(ramp)[0, :, 2, 2]
+    assert found.tolist() == [float(column) for _, column in DIRECTIONS]
+
+
+def test_opposite_gradients_mirror_each_other() -> None:
+    z = torch.rand(1, 1, 7, 7)
+    g = dict(zip(DIRECTIONS, directional_gradients(z)[0], strict=True))
+    assert torch.allclose(g[0, 1][:, :-1], -g[0, -1][:, 1:])
+    assert torch.allclose(g[1, 1][:-1, :-1], -g[-1, -1][1:, 1:])
+
+
+def test_area_pool_is_adaptive_average_pooling_where_both_divide() -> None:
+    x = torch.rand(2, 3, 16, 24)
+    assert torch.allclose(area_pool(x, 8), torch.nn.functional.adaptive_avg_pool2d(x, 8), atol=1e-6)
+    odd = torch.rand(1, 1, 7, 13)
+    assert torch.allclose(area_pool(odd, 4).mean(), odd.mean(), atol=1e-6)  # every pixel counts once
+
+
+def test_region_attention_follows_a_mirror() -> None:
+    attention = RegionAttention(8, grid=4)
+    x = torch.rand(1, 8, 16, 16)
+    assert torch.allclose(attention(x.flip(-1)), attention(x).flip(-1), atol=1e-5)
+
+
+def test_pixel_attention_is_the_weighted_sum_of_its_convolutions() -> None:
+    lpa = LightnessPixelAttention(6, grid=2)
+    torch.nn.init.uniform_(lpa.weights)
+    f_c = torch.rand(2, 6, 12, 12)
+    x = torch.relu(lpa.attention(f_c))
+    expected = torch.sigmoid(sum(w * c(x) for w, c in zip(lpa.weights, lpa.convolutions, strict=True)))  # Eq. (6)
+    assert torch.allclose(lpa(f_c), expected, atol=1e-6)
+
+
+def test_channel_attention_only_scales_channels() -> None:
+    lca = LightnessChannelAttention(8)
+    x = torch.rand(2, 8, 6, 6) + 0.1
+    ratio = lca(x) / x
+    assert torch.allclose(ratio, ratio[..., :1, :1].expand_as(ratio), atol=1e-5)
+    assert ((ratio > 0) & (ratio < 1)).all()
+
+
+def test_losses_are_distances() -> None:
+    a, b = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
+    for kind in ("l1", "l2", "smooth_l1"):
+        assert pixel_loss(a, a, kind) == 0
+        assert pixel_loss(a, b, kind) == pixel_loss(b, a, kind) > 0
+    assert pixel_loss(a, b) == pytest.approx(float((a - b).abs().mean()))  # Eq. (7)
+    assert gradient_loss(a, a + 0.3) < 1e-6  # an offset has no edges
+    assert gradient_loss(a, b) > 0
