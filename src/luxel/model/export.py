@@ -42,6 +42,7 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
         )
     assert program is not None
     model = program.model_proto
+    _forget_origin(model)
     for key, value in (facts or {}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value if isinstance(value, str) else json.dumps(value)
@@ -50,6 +51,18 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
     difference = largest_difference(network, path)
     if difference > LARGEST_DIFFERENCE:
         raise WeightsError(f"{path}: ONNX and torch maps differ by {difference:.5f}; do not ship this file")
+
+
+def _forget_origin(model: Any) -> None:
+    """Drop what the exporter notes about each node (stack traces with paths of this machine), a fifth of the file."""
+    graphs = [model.graph, *model.functions]
+    for graph in graphs:
+        del graph.metadata_props[:]
+        graph.doc_string = ""
+        for part in (*graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    del model.metadata_props[:]
 
 
 def largest_difference(network: PIEANet, path: Path) -> float:

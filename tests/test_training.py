@@ -1,0 +1,135 @@
+"""The whole training path on scenes it makes itself: learn, stop, go on, ship."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs luxel[train]")
+pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
+
+from luxel.config import Recipe, load_recipe  # noqa: E402
+from luxel.errors import LuxelError, RecipeError, WeightsError  # noqa: E402
+from luxel.model.export import largest_difference  # noqa: E402
+from luxel.model.weights import load_model  # noqa: E402
+from luxel.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from luxel.train.data import open_stores, phase_of  # noqa: E402
+from luxel.train.loop import learning_rate, train  # noqa: E402
+from luxel.train.ship import ship  # noqa: E402
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+QUIET = {"report": lambda line: None}
+
+
+def tiny(folder: Path, steps: int, *more: str) -> Recipe:
+    changes = [f"output.folder={folder}", f"train.steps={steps}", "train.threads=1", "data.scenes=8", "train.warmup=5"]
+    return load_recipe(
+        RECIPES / "pieanet-tiny.toml",
+        [*changes, "train.phases=[{share=1.0,crop=64,batch=4}]", "validate.pictures=18", "validate.every=1000", *more],
+    )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_it_learns(tmp_path: Path, cache: Path) -> None:
+    """A few steps bring the map well below "ideal everywhere" on validation scenes."""
+    from luxel.dataset.validation import validation_pictures
+
+    recipe = tiny(tmp_path / "run", 60, "train.ema=0.9")
+    progress = train(recipe, cache=cache, **QUIET)
+    _, validation = open_stores(recipe.data, cache)
+    zero = np.mean([np.abs(p.residual).mean() for p in validation_pictures(validation)])
+    assert progress.best_mae < 0.7 * zero
+    assert (tmp_path / "run" / "history.json").is_file()
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["train"]["steps"] == 60
+    assert list((tmp_path / "run" / "log").glob("events*"))
+
+
+def test_resuming_is_exact(tmp_path: Path, cache: Path) -> None:
+    straight, stopped = tiny(tmp_path / "a", 12), tiny(tmp_path / "b", 12)
+    train(straight, cache=cache, **QUIET)
+    assert train(stopped, cache=cache, stop_at=5, **QUIET).step == 5
+    assert train(stopped, cache=cache, **QUIET).step == 12
+    a, b = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in "ab")
+    for part in ("network", "average"):
+        assert all(torch.equal(a[part][k], b[part][k]) for k in a[part])
+
+
+def test_early_stopping(tmp_path: Path, cache: Path) -> None:
+    recipe = tiny(tmp_path / "run", 40, "train.lr=1e-12", "validate.patience=2", "validate.every=3")
+    assert train(recipe, cache=cache, **QUIET).step < 40
+
+
+def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path) -> None:
+    train(tiny(tmp_path / "run", 4), cache=cache, **QUIET)
+    facts = ship(tmp_path / "run", tmp_path / "out", name="tiny", licence="Apache-2.0", cache=cache, pictures=9)
+    assert {"recipe", "commit", "data", "date", "licence", "validation", "sha256", "parameters"} <= set(facts)
+    network = load_model(tmp_path / "out" / "tiny.safetensors")
+    assert largest_difference(network, tmp_path / "out" / "tiny.onnx") < 1e-4
+    from luxel.assessor import Assessor
+
+    assert Assessor(tmp_path / "out" / "tiny.onnx").assess(np.zeros((40, 50, 3), np.uint8)).residual.shape == (40, 50)
+    with pytest.raises(WeightsError, match=r"no checkpoint"):
+        ship(tmp_path, tmp_path / "out", name="x", licence="x", cache=cache)
+
+
+def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"step": 1})
+
+    class Unsavable:
+        def __reduce__(self) -> str:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, {"step": Unsavable()})
+    assert load_checkpoint(path) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(LuxelError, match="cannot be read"):
+        load_checkpoint(path)
+
+
+def test_schedules() -> None:
+    ours, paper = (load_recipe(RECIPES / f"{name}.toml") for name in ("pieanet", "paper"))
+    rates = [learning_rate(step, ours) for step in range(ours.train.steps)]
+    assert rates[0] < ours.train.lr / 10
+    assert max(rates) <= ours.train.lr
+    assert rates[-1] < 1e-3 * ours.train.lr
+    decayed = [learning_rate(step, paper) for step in (0, 11109, 11110, 22220)]
+    assert decayed == pytest.approx([3e-5, 3e-5, 3e-6, 3e-7])  # A.3: x0.1 every 10 epochs
+    assert phase_of(0, paper).batch == 36
+    assert phase_of(0, ours).crop <= phase_of(ours.train.steps - 1, ours).crop
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.stepz=3", "did you mean 'steps'"),
+        ("trian.steps=3", "did you mean 'train'"),
+        ("train.steps=0", r"train\.steps"),
+        ("train.loss=l3", r"train\.loss"),
+        ("steps=3", "section.key=value"),
+    ],
+)
+def test_a_wrong_recipe_says_what_to_mend(override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(RECIPES / "pieanet-tiny.toml", [override])
+
+
+def test_every_recipe_is_valid() -> None:
+    for path in RECIPES.glob("*.toml"):
+        load_recipe(path)
+
+
+def test_missing_recipe_and_weights(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load_recipe(tmp_path / "none.toml")
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="not a safetensors file"):
+        load_model(bad)
