@@ -5,6 +5,7 @@ The public names, resolved when first used, so that `import luxel` costs nothing
 assess, Assessor, Assessment    a picture in, its exposure residual map and what follows from it out
 load_model                      the torch network with the shipped weights (train extra)
 ExposureLoss                    the map as a differentiable training loss (train extra)
+ExposureResidual                the mean residual of a stream of pictures, a torchmetrics metric (train extra)
 LuxelError                      what every error of luxel that a user can mend derives from
 """
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from luxel.assessor import Assessment, Assessor, assess
     from luxel.errors import LuxelError
     from luxel.model.exposure_loss import ExposureLoss
+    from luxel.model.exposure_metric import ExposureResidual
     from luxel.model.weights import load_model
 
 _HOME = {
@@ -24,12 +26,22 @@ _HOME = {
     "Assessment": "luxel.assessor",
     "load_model": "luxel.model.weights",
     "ExposureLoss": "luxel.model.exposure_loss",
+    "ExposureResidual": "luxel.model.exposure_metric",
     "LuxelError": "luxel.errors",
 }
 
-_NEEDS_TORCH = ("load_model", "ExposureLoss")
+_NEEDS_TORCH = ("load_model", "ExposureLoss", "ExposureResidual")
 
-__all__ = ["Assessment", "Assessor", "ExposureLoss", "LuxelError", "__version__", "assess", "load_model"]
+__all__ = [
+    "Assessment",
+    "Assessor",
+    "ExposureLoss",
+    "ExposureResidual",
+    "LuxelError",
+    "__version__",
+    "assess",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -104,11 +104,47 @@ class Recipe(Section):
     output: OutputSection = OutputSection()
 
 
+class ScoresSection(Section):
+    """[data] of a holistic recipe: people's scores and the pictures they belong to."""
+
+    table: str = Field(description="CSV: image, score; or img_id, score, ref_id; or SPAQ's Image name, Exposure")
+    pictures: str = Field(description="folder of the pictures")
+    weights: str = Field(default="", description="ONNX weights of the network; empty for the shipped ones")
+
+
+class HeadSection(Section):
+    """[train] of a holistic recipe."""
+
+    steps: int = Field(default=600, ge=1)
+    lr: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    hidden: int = Field(default=32, ge=1)
+    splits: int = Field(default=5, ge=1, description="random splits, seeds 0, 1, ...")
+    share: float = Field(default=0.8, gt=0, lt=1, description="share of the scenes trained on")
+
+
+class HolisticRecipe(Section):
+    """A recipe for the holistic score with fine-tuning (paper 5.2)."""
+
+    kind: Literal["holistic"]
+    data: ScoresSection
+    train: HeadSection = HeadSection()
+    output: OutputSection = OutputSection(folder="runs/holistic")
+
+
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
-    """The recipe in a TOML file, with `section.key=value` overrides applied.
+    """The network's recipe in a TOML file, with `section.key=value` overrides applied.
 
     Raises RecipeError for a missing file, bad TOML, an unknown key (with the nearest known one) or a wrong value.
     """
+    recipe = load_any_recipe(path, overrides)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{path}: a recipe for the holistic score; this needs one for the network")
+    return recipe
+
+
+def load_any_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe | HolisticRecipe:
+    """As `load_recipe`, for a recipe of either kind: `kind = "holistic"` at its top makes it one for the score."""
     path = Path(path)
     if not path.is_file():
         raise RecipeError(f"{path}: no such recipe; shipped ones are in recipes/")
@@ -118,10 +154,11 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{path}: not valid TOML: {error}") from None
     for override in overrides or []:
         _override(raw, override)
+    kind: type[Recipe] | type[HolisticRecipe] = HolisticRecipe if raw.get("kind") == "holistic" else Recipe
     try:
-        return Recipe.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {_explain(error)}") from None
+        raise RecipeError(f"{path}: {_explain(error, kind)}") from None
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -136,21 +173,21 @@ def _override(raw: dict[str, Any], override: str) -> None:
     raw.setdefault(section, {})[name] = parsed
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, recipe: type[BaseModel]) -> str:
     """The first problem of a recipe in one line."""
     problem = error.errors()[0]
     *parents, key = (str(part) for part in problem["loc"])
     where = ".".join([*parents, key])
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(parents)
+        known = _known_keys(parents, recipe)
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {where!r}; {hint}"
     return f"{where}: {problem['msg'].lower()} (got {problem['input']!r})"
 
 
-def _known_keys(parents: list[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
+def _known_keys(parents: list[str], recipe: type[BaseModel]) -> list[str]:
+    model = recipe
     for parent in parents:
         if parent.isdigit():
             continue

@@ -17,7 +17,8 @@ class ExposureLoss(nn.Module):
     images: [B, 3, H, W], sRGB-encoded, in [0, 1] (a network under training may stray a little outside; values are
     clipped for the network, gradients pass through), H and W >= 8. Returns a scalar in [0, 1], or with
     reduction="none" one value per picture [B]. Differentiable to `images`; the network's own weights never get a
-    gradient and stay in eval mode. Computed in float32 whatever autocast says. Raises LuxelError for wrong shapes.
+    gradient and stay in eval mode. Computed in the network's own precision (float32) whatever
+    autocast says. Raises LuxelError for wrong shapes.
 
     loss = ExposureLoss()
     total = pixel_loss + 0.1 * loss(enhanced)
@@ -41,7 +42,7 @@ class ExposureLoss(nn.Module):
         if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
             raise LuxelError(f"ExposureLoss: images of shape {tuple(images.shape)}; give [B, 3, H, W] with H, W >= 8")
         with torch.autocast(images.device.type, enabled=False):
-            full = images.float()
+            full = images.to(next(self.network.parameters()).dtype)
             # Clip forward, identity backward: a pixel beyond white must still be pulled back.
             clipped = full + (full.clamp(0, 1) - full).detach()
             maps: Tensor = self.network(clipped)

@@ -1,0 +1,172 @@
+"""Which pictures a run is about: files, folders and globs become one ordered list with a unique output name each."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from luxel.errors import LuxelError
+from luxel.images import SUFFIXES
+
+OUTPUT_ENDINGS = {
+    "heatmap": ".heatmap.jpg",
+    "tinted": ".tinted.jpg",
+    "overlay": ".overlay.jpg",
+    "residual": ".residual.png",
+}
+"""What a run writes for a picture: kind -> ending after the output name. A search never takes these as input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One picture to assess.
+
+    path: as the user gave it or as found under a given folder. name: where its outputs go, relative to the output
+    folder, without ending, "/" between folders; no two pictures of a run share one (letter case is ignored).
+    """
+
+    path: Path
+    name: str
+
+    def output(self, folder: Path, kind: str) -> Path:
+        """Path of one output file. kind: a key of `OUTPUT_ENDINGS`."""
+        return folder / f"{self.name}{OUTPUT_ENDINGS[kind]}"
+
+
+def find(
+    patterns: Sequence[str],
+    *,
+    recursive: bool = False,
+    warn: Callable[[str], None] = lambda message: None,
+) -> list[Found]:
+    """The pictures that files, folders and globs stand for.
+
+    patterns: a file is taken whatever its suffix (the reader says what is wrong with it, a missing one too); a folder
+    gives the files in it whose suffix can be read, sorted by path, with `recursive` those in its subfolders too;
+    a glob (`*`, `?`, `[..]`, `**`) gives what it matches in the same way. Hidden files, and files that an earlier run
+    wrote (`OUTPUT_ENDINGS`), are not searched. A picture reached twice counts once, at its first place.
+    warn: called with one line for each pattern that gave nothing and each folder that could not be entered.
+    Returns the list in the order of the patterns. Raises LuxelError when there is nothing to assess.
+    """
+    chosen: dict[str, Found] = {}
+    empty = []
+    for pattern in patterns:
+        found = list(_expand(pattern, recursive, warn))
+        if not found:
+            empty.append(_nothing(pattern, recursive))
+        for path, name in found:
+            chosen.setdefault(os.path.realpath(path), Found(path, name))
+    if not chosen:
+        raise LuxelError(f"nothing to assess: {'; '.join(empty)}")
+    for message in empty:
+        warn(message)
+    return _with_unique_names(list(chosen.values()))
+
+
+def _expand(pattern: str, recursive: bool, warn: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
+    """(path, output name before collisions are settled) of every picture of one pattern."""
+    path = Path(pattern)
+    if path.is_dir():
+        for file in _walk(path, recursive, warn):
+            yield file, _name(file, path)
+    elif glob.has_magic(pattern) and not os.path.lexists(pattern):
+        root = _fixed_part(pattern)
+        for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=_order):  # noqa: PTH207
+            if match.is_file() and _wanted(match):
+                yield match, _name(match, root)
+            elif match.is_dir() and recursive:
+                for file in _walk(match, recursive, warn):
+                    yield file, _name(file, root)
+    else:
+        yield path, _name(path, path.parent)
+
+
+def _walk(folder: Path, recursive: bool, warn: Callable[[str], None]) -> Iterator[Path]:
+    def complain(error: OSError) -> None:
+        warn(f"{error.filename}: {error.strerror}; its pictures are left out")
+
+    found = []
+    for here, folders, files in os.walk(folder, onerror=complain):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        found += [path for name in files if _wanted(path := Path(here, name))]
+    yield from sorted(found, key=_order)
+
+
+def _wanted(path: Path) -> bool:
+    lower = path.name.lower()
+    hidden = lower.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not hidden and not lower.endswith(tuple(OUTPUT_ENDINGS.values()))
+
+
+def _order(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    # Letter case last, so that IMG_1.JPG and img_2.jpg interleave as a file manager shows them.
+    return tuple(part.lower() for part in path.parts), path.parts
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders of a glob before its first magic part."""
+    parts: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _nothing(pattern: str, recursive: bool) -> str:
+    if Path(pattern).is_dir():
+        hint = "" if recursive else " (add --recursive to search its subfolders)"
+        return f"{pattern}: no picture in this folder{hint}"
+    return f"{pattern}: matches no picture; check the pattern, or give a file or a folder"
+
+
+def _with_unique_names(pictures: list[Found]) -> list[Found]:
+    """Settles pictures whose outputs would overwrite each other, the same way in every run over the same list.
+
+    Pictures that still share a name take the next of these together: name, name-suffix (a.jpg, a.png -> a-jpg,
+    a-png), the path as given (x/a.jpg, y/a.jpg -> x/a, y/a), that with the suffix. What is left gets a number.
+    """
+    ladders = [_names(picture) for picture in pictures]
+    rungs = [0] * len(pictures)
+    for _ in range(3):
+        names = [ladder[rung].lower() for ladder, rung in zip(ladders, rungs, strict=True)]
+        counts = Counter(names)
+        rungs = [rung + (counts[name] > 1) for name, rung in zip(names, rungs, strict=True)]
+    taken: set[str] = set()
+    return [
+        replace(picture, name=free_name(ladder[rung], taken))
+        for picture, ladder, rung in zip(pictures, ladders, rungs, strict=True)
+    ]
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """`name`, or `name-2`, `name-3` ... if it is taken; the answer joins `taken`, which holds lower-case names."""
+    free, number = name, 2
+    while free.lower() in taken:
+        free, number = f"{name}-{number}", number + 1
+    taken.add(free.lower())
+    return free
+
+
+def _names(picture: Found) -> tuple[str, str, str, str]:
+    suffix = picture.path.suffix.lower().replace(".", "-")
+    parents = [part for part in picture.path.parent.parts if part not in ("..", picture.path.anchor)]
+    full = "/".join([*parents, picture.name.rsplit("/", 1)[-1]])
+    return picture.name, picture.name + suffix, full, full + suffix
+
+
+def overwritten_input(pictures: Sequence[Found], folder: Path, kinds: Sequence[str]) -> Path | None:
+    """The first output file that is itself one of the pictures, or None."""
+    endings = tuple(OUTPUT_ENDINGS.values())
+    # Only a file that is named like an output can be hit, and a search never finds those: they were named by hand.
+    exposed = {os.path.realpath(p.path) for p in pictures if p.path.name.lower().endswith(endings)}
+    if not exposed:
+        return None
+    outputs = (picture.output(folder, kind) for picture in pictures for kind in kinds)
+    return next((output for output in outputs if os.path.realpath(output) in exposed), None)

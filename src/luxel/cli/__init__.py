@@ -1,0 +1,82 @@
+"""The `luxel` command. Command files import only typer at the top: help must not wait for NumPy or ONNX Runtime."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from luxel import __version__
+from luxel.cli.assess import assess
+from luxel.cli.compare import compare
+from luxel.cli.criteria import criteria
+from luxel.cli.demo import demo
+from luxel.cli.light import light
+from luxel.cli.report import report, xmp
+from luxel.cli.score import score
+from luxel.cli.train import evaluate, export, train
+from luxel.errors import LuxelError
+
+
+class _Commands(TyperGroup):
+    """All commands; what the user can mend becomes one line and exit code 2, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LuxelError as error:
+            typer.echo(f"luxel: {error}", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            typer.echo("luxel: stopped", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(assess)
+app.command()(demo)
+app.command()(score)
+app.add_typer(criteria, name="criteria")
+app.command()(light)
+app.command()(compare)
+app.command()(report)
+app.command()(xmp)
+app.command()(train)
+app.command()(export)
+app.command()(evaluate)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"luxel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def luxel(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """How far is every pixel of a photo from ideal exposure?
+
+    \b
+    luxel assess photo.jpg                           one photo: score, areas, advice
+    luxel assess photos --out out --heatmap          a folder, with heat maps
+    luxel demo                                       see it work on a made scene
+    """
+
+
+def main() -> None:
+    """Entry point of the `luxel` command. Exit code 0: fine, 1: some pictures failed, 2: usage, 130: stopped."""
+    # A file name that is no valid text must not stop a listing half way.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="luxel")

@@ -1,0 +1,68 @@
+"""One global exposure compensation for a picture, read off its residual map."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.photometry import FloatArray, expose, lightness, to_linear, to_srgb
+
+LIMIT = 6.0
+"""Largest compensation in stops, to either side."""
+
+SAMPLES = 4096
+"""Pixels looked at; they lie on an even grid, so the same picture always gives the same answer."""
+
+LEVELS = 4096
+"""Encoded levels of the tables that stand in for the sRGB curves; one step is a sixteenth of an 8-bit one."""
+
+_COARSE = 0.5  # stops
+_FINE = 0.01
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def recommended_ev(image: npt.ArrayLike, residual: npt.ArrayLike) -> float:
+    """Compensation in stops that brings a picture closest to what its residual map calls ideal.
+
+    With the target t = clip(Y' + r, 0, 1) of every pixel, it is the ev in [-6, 6] that minimises
+    mean |Y'(expose(linear, ev)) - t|, to 0.01 stop; +1 asks for twice the light. Where several are equally good (a
+    black picture stays black), the one nearest 0. Highlights clipped in the picture stay clipped in this model.
+
+    image: [h, w, 3] float32, sRGB-encoded, in [0, 1]; a reduced picture is enough. residual: [h, w] in [-1, 1].
+    """
+    pixels, map_ = np.asarray(image, dtype=np.float32).reshape(-1, 3), np.asarray(residual, dtype=np.float32).ravel()
+    step = -(-len(pixels) // SAMPLES)
+    codes = np.rint(np.clip(pixels[::step], 0, 1) * (LEVELS - 1)).astype(np.intp)
+    linear_of_code = to_linear(np.arange(LEVELS) / (LEVELS - 1))
+
+    def exposed(ev: float) -> FloatArray:
+        return lightness(to_srgb(expose(linear_of_code, ev))[codes])
+
+    target = np.clip(exposed(0.0) + map_[::step], 0, 1)
+
+    def distance(ev: float) -> float:
+        return float(np.mean(np.abs(exposed(ev) - target)))
+
+    # Coarse steps first: the distance can have more than one valley. Sorted by |ev|, so that ties go to the smallest.
+    steps = sorted(np.arange(-LIMIT, LIMIT + _COARSE / 2, _COARSE).tolist(), key=abs)
+    distances = [distance(ev) for ev in steps]
+    best = int(np.argmin(distances))
+    low, high = max(-LIMIT, steps[best] - _COARSE), min(LIMIT, steps[best] + _COARSE)
+    fine = round(_golden_section(distance, low, high), 2)
+    return fine if distance(fine) < distances[best] - 1e-6 else float(steps[best])
+
+
+def _golden_section(distance: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one valley in [low, high] is lowest, to half of _FINE."""
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = distance(left), distance(right)
+    while high - low > _FINE:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = distance(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = distance(right)
+    return (low + high) / 2

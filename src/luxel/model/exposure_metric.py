@@ -1,0 +1,63 @@
+"""Mean exposure residual of a stream of pictures, as a torchmetrics metric (paper 5.3 (1), Fig. 8)."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from luxel.model.exposure_loss import ExposureLoss
+from luxel.residual import DEFAULT_THRESHOLD
+
+
+class ExposureResidual(Metric):
+    """How well exposed the pictures seen so far are, by the shipped network; lower is better.
+
+    update(images): [B, 3, H, W], sRGB-encoded, in [0, 1]; batches may differ in size. compute() returns a dict of
+    scalars over pictures: "residual" (mean absolute residual), "score" (10 * (1 - residual)), "over", "under" (shares
+    of the picture with r < -threshold and r > threshold). Keeps five sums, never a picture, and adds up over processes.
+
+    metric = ExposureResidual()
+    for batch in enhanced_pictures:
+        metric.update(batch)
+    print(metric.compute())
+    """
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    residual: Tensor
+    over: Tensor
+    under: Tensor
+    pictures: Tensor
+
+    def __init__(
+        self, weights: str | Path | None = None, *, threshold: float = DEFAULT_THRESHOLD, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.threshold = threshold
+        self.exposure = ExposureLoss(weights, reduction="none")
+        for name in ("residual", "over", "under", "pictures"):
+            # Double precision: millions of small shares must not drown in a large sum.
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    @torch.inference_mode()
+    def update(self, images: Tensor) -> None:
+        """Add a batch of pictures."""
+        maps = self.exposure.residual(images).flatten(1)
+        self.residual += maps.abs().mean(1).sum().double()
+        self.over += (maps < -self.threshold).float().mean(1).sum().double()
+        self.under += (maps > self.threshold).float().mean(1).sum().double()
+        self.pictures += len(images)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The means over all pictures added; nan before the first."""
+        residual = self.residual / self.pictures
+        return {
+            "residual": residual,
+            "score": 10 * (1 - residual),
+            "over": self.over / self.pictures,
+            "under": self.under / self.pictures,
+        }

@@ -1,0 +1,61 @@
+"""The EV recommendation: what was taken is given back, ties go to zero, bounds hold."""
+
+import numpy as np
+import pytest
+
+from luxel.ev import LIMIT, recommended_ev
+from luxel.photometry import expose, lightness, to_linear, to_srgb
+
+
+def scene(seed: int = 0, shape: tuple[int, int] = (120, 160)) -> np.ndarray:
+    """A colourful picture in linear light, values from 0.004 to 0.2, so that +-2 stops clip nothing."""
+    return np.exp(np.random.default_rng(seed).uniform(np.log(0.004), np.log(0.2), (*shape, 3))).astype(np.float32)
+
+
+@pytest.mark.parametrize("ev", [-3.7, -2.0, -0.33, 0.0, 0.5, 2.0])
+def test_the_exposure_error_is_given_back(ev: float) -> None:
+    reference, image = to_srgb(scene()), to_srgb(expose(scene(), ev))
+    residual = lightness(reference) - lightness(image)
+    assert recommended_ev(image, residual) == pytest.approx(-ev, abs=0.02)
+
+
+def test_eight_bit_pictures_give_nearly_the_same_answer() -> None:
+    image = np.rint(to_srgb(expose(scene(), -2)) * 255) / 255
+    residual = lightness(to_srgb(scene())) - lightness(image)
+    assert recommended_ev(image, residual) == pytest.approx(2.0, abs=0.05)
+
+
+def test_it_minimises_the_stated_distance() -> None:
+    """Against a full search by the definition, on a map no global step can satisfy."""
+    image = to_srgb(scene(1, (40, 50)))
+    residual = np.where(np.arange(50) < 20, 0.25, -0.02) * np.ones((40, 1))
+    target = np.clip(lightness(image) + residual, 0, 1)
+    candidates = np.arange(-6, 6.001, 0.01)
+    distances = [np.abs(lightness(to_srgb(expose(to_linear(image), ev))) - target).mean() for ev in candidates]
+    found = recommended_ev(image, residual)
+    assert np.abs(lightness(to_srgb(expose(to_linear(image), found))) - target).mean() < min(distances) + 1e-4
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_an_ideal_picture_needs_nothing(value: float) -> None:
+    image = np.full((9, 9, 3), value, dtype=np.float32)
+    assert recommended_ev(image, np.zeros((9, 9))) == 0.0
+
+
+def test_where_exposure_changes_nothing_the_answer_is_zero() -> None:
+    black = np.zeros((20, 20, 3), dtype=np.float32)
+    assert recommended_ev(black, np.full((20, 20), 0.5)) == 0.0
+
+
+def test_the_answer_stays_inside_its_bounds() -> None:
+    dark = np.full((20, 20, 3), 2e-3, dtype=np.float32)
+    white = np.ones((20, 20, 3), dtype=np.float32)
+    assert recommended_ev(dark, np.ones((20, 20))) == LIMIT
+    assert recommended_ev(white, -np.ones((20, 20))) == -LIMIT
+    assert recommended_ev(white, np.full((20, 20), -0.5)) == pytest.approx(np.log2(to_linear(0.5)), abs=0.01)
+
+
+def test_a_large_picture_is_answered_from_an_even_sample() -> None:
+    image = to_srgb(expose(scene(shape=(700, 900)), -1.5))
+    residual = lightness(to_srgb(scene(shape=(700, 900)))) - lightness(image)
+    assert recommended_ev(image, residual) == pytest.approx(1.5, abs=0.02)

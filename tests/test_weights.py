@@ -1,0 +1,62 @@
+"""Finding weights and knowing which they are."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from luxel import weights
+from luxel.errors import WeightsError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(b"some weights")
+    return path
+
+
+def test_a_given_file_is_taken_and_named_after_itself(file: Path) -> None:
+    assert weights.locate(file) == file
+    assert weights.locate(str(file)) == file
+    assert weights.describe(file) == weights.WeightsInfo("mine", hashlib.sha256(b"some weights").hexdigest())
+    assert weights.metadata(file) == {}
+
+
+def test_metadata_give_the_name_and_are_checked_against_the_file(file: Path) -> None:
+    digest = hashlib.sha256(b"some weights").hexdigest()
+    facts = {"name": "pieanet 3", "sha256": {"mine.onnx": digest}, "licence": "Apache-2.0"}
+    file.with_suffix(".json").write_text(json.dumps(facts))
+    assert weights.metadata(file) == facts
+    assert weights.describe(file) == weights.WeightsInfo("pieanet 3", digest)
+    file.write_bytes(b"other weights")
+    with pytest.raises(WeightsError, match=r"mine\.onnx: SHA-256 is [0-9a-f]{12}, its metadata say " + digest[:12]):
+        weights.describe(file)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"name": 3, "sha256": {}}', '{"name": "x", "sha256": "abc"}'])
+def test_broken_metadata_are_refused(file: Path, text: str) -> None:
+    file.with_suffix(".json").write_text(text)
+    with pytest.raises(WeightsError, match=r"mine\.json: ") as caught:
+        weights.describe(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_wrong_files_are_refused(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such weights file"):
+        weights.locate(tmp_path / "absent.onnx")
+    with pytest.raises(WeightsError, match=r"end in \.onnx here; \.safetensors is needed"):
+        weights.locate(file, suffix=".safetensors")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.describe(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+def test_shipped_weights_are_the_ones_their_metadata_state(suffix: weights.Suffix) -> None:
+    if not Path(weights.__file__).with_name(weights.STEM + suffix).is_file():
+        with pytest.raises(WeightsError, match="shipped weights are missing"):
+            weights.locate(suffix=suffix)
+        pytest.skip("no weights have been trained yet")
+    path = weights.locate(suffix=suffix)
+    assert weights.describe(path).sha256 == weights.metadata(path)["sha256"][path.name]
