@@ -1,0 +1,175 @@
+"""Reading: find the format, decode, and bring every raster to one form."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.errors import ImageError
+from luxel.images import colour
+from luxel.images.picture import Array, Picture, Raster, decoding, printable
+from luxel.images.sniff import RAW_SUFFIXES, sniff
+
+_LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
+
+
+def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> Picture:
+    """The picture as a person sees it: sRGB-encoded, upright, three channels.
+
+    path: JPEG, PNG, WebP, TIFF, HEIC (extra `heif`), AVIF, GIF, BMP, OpenEXR, Radiance HDR or camera RAW, found by
+    content. max_megapixels: refuse larger pictures before decoding (10^6 pixels).
+    Returns pixels [H, W, 3]: uint8 or uint16 as the file has them (RAW: uint16); float32 in [0, 1] for scene light
+    (EXR, HDR, float TIFF), which is exposed by `rendering.auto_exposure`. `docs/formats.md` has every rule.
+    Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not a picture.
+    """
+    where = Path(path)
+    raster = _decode(where, sniff(where), max_megapixels)
+    if raster.light == "scene":
+        from luxel.images import rendering
+
+        pixels = rendering.display(_scene_light(where, raster), raster.notes)
+    elif raster.light == "camera":
+        pixels = colour.encode_camera_light(raster.samples)
+    else:
+        pixels = _to_srgb(raster)
+    if raster.orientation != 1:
+        raster.notes.append(f"turned upright (orientation {raster.orientation})")
+    pixels = _three_channels(colour.upright(pixels, raster.orientation))
+    return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes))
+
+
+def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> npt.NDArray[np.float32]:
+    """The light a file stores: float32 [H, W, 3], linear, sRGB primaries, >= 0, upright; never exposed or clipped.
+
+    path: OpenEXR, Radiance HDR and float TIFF (any scale; 1.0 means what the file means by it), or camera RAW (1.0 is
+    sensor saturation). max_megapixels: refuse larger pictures before decoding (10^6 pixels).
+    NaN and negative values become 0, +inf the largest finite value. Colours outside sRGB primaries clip to 0 in the
+    channel that would be negative. Raises ImageError as `read` does, and for files that store display-encoded pictures.
+    """
+    where = Path(path)
+    kind = sniff(where)
+    raster = _decode(where, kind, max_megapixels) if kind in _LIGHT else None
+    if raster is None or raster.light is None:
+        raise ImageError(
+            f"{printable(where)}: {kind} stores a display picture, not light; use read() and photometry.to_linear()"
+        )
+    if raster.light == "camera":
+        light = raster.samples.astype(np.float32)
+        light /= np.float32(65535)
+    else:
+        light = _scene_light(where, raster)
+    return _three_channels(colour.upright(light, raster.orientation))
+
+
+def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
+    """The raster of a file; each format's library is imported when it is needed."""
+    if not max_megapixels > 0:
+        raise ImageError(f"{printable(path)}: max_megapixels is {max_megapixels}; give a number above 0")
+    if kind == "TIFF":
+        from luxel.images import tiff, tiff_directories
+
+        if path.suffix.lower() not in RAW_SUFFIXES and not tiff_directories.survey(path).camera_raw:
+            return tiff.decode(path, max_megapixels)
+        kind = "RAW"
+    match kind:
+        case "JPEG":
+            from luxel.images import jpeg
+
+            return jpeg.decode(path, max_megapixels)
+        case "PNG":
+            from luxel.images import png
+
+            return png.decode(path, max_megapixels)
+        case "EXR":
+            from luxel.images import exr
+
+            return exr.decode(path, max_megapixels)
+        case "HDR":
+            from luxel.images import radiance
+
+            return radiance.decode(path, max_megapixels)
+        case "RAW":
+            from luxel.images import raw
+
+            return raw.decode(path, max_megapixels)
+        case "AVIF" | "HEIF":
+            from luxel.images import heif
+
+            return (heif.decode_avif if kind == "AVIF" else heif.decode_heic)(path, max_megapixels)
+        case _:
+            from luxel.images import pillow_formats
+
+            return pillow_formats.decode(path, kind, max_megapixels)
+
+
+def _to_srgb(raster: Raster) -> Array:
+    """Display-encoded samples as sRGB [H, W] or [H, W, 3]: alpha, then profile or primaries or formula."""
+    samples, notes = raster.samples, raster.notes
+    if samples.dtype.kind == "f":
+        from luxel.images import rendering
+
+        samples = rendering.clean(samples, notes)
+    if raster.alpha is not None:
+        if samples.dtype.kind == "f" or samples[..., -1].min() < np.iinfo(samples.dtype).max:
+            samples = colour.over_white(samples, raster.alpha)
+            notes.append("alpha composited on white")
+        else:
+            samples = samples[..., :-1]
+        samples = samples[..., 0] if raster.colour == "grey" else np.ascontiguousarray(samples)
+    if raster.colour == "lab":
+        notes.append("CIELab -> sRGB")
+        return colour.lab_to_rgb(samples)
+    if raster.icc is not None:
+        from luxel.images import icc
+
+        try:
+            samples, name = icc.convert(samples, raster.colour, raster.icc)
+            if name is not None:
+                notes.append(f"ICC {name} -> sRGB")
+            return np.clip(samples, 0, 1, out=samples) if samples.dtype.kind == "f" else samples
+        except icc.BrokenProfileError as error:
+            notes.append(f"ICC profile ignored ({error}): treated as sRGB")
+    if raster.colour == "cmyk":
+        notes.append("CMYK without profile -> sRGB by formula")
+        return colour.cmyk_to_rgb(samples)
+    if raster.colour == "rgb" and (raster.primaries, raster.transfer) != (colour.SRGB, "sRGB"):
+        names = {colour.DISPLAY_P3: "Display P3", colour.BT2020: "BT.2020", colour.ADOBE_RGB: "Adobe RGB"}
+        notes.append(f"{names[raster.primaries]} -> sRGB")
+        return colour.primaries_to_srgb(samples, raster.primaries, raster.transfer)
+    return samples
+
+
+def _scene_light(path: Path, raster: Raster) -> npt.NDArray[np.float32]:
+    """Scene light as float32 [H, W, 3], sRGB primaries, finite, >= 0."""
+    from luxel.images import rendering
+
+    light, notes = raster.samples, raster.notes
+    if raster.alpha is not None:
+        light = light[..., :-1]
+        notes.append("alpha ignored: the light as stored")
+    if light.ndim == 3 and light.shape[2] == 1:
+        light = light[..., 0]
+    light = rendering.clean(np.ascontiguousarray(light, np.float32), notes)
+    matrix = None
+    if raster.icc is not None:
+        from luxel.images import icc
+
+        try:
+            matrix = icc.light_matrix(raster.icc) if raster.colour == "rgb" else None
+            notes.append(f"ICC {icc.description(raster.icc)} -> sRGB primaries")
+        except icc.BrokenProfileError as error:
+            notes.append(f"ICC profile ignored ({error}): treated as linear sRGB")
+    elif raster.primaries != colour.SRGB:
+        with decoding(path, raster.format):
+            matrix = colour.matrix_to_srgb(raster.primaries)
+        notes.append("primaries of the file -> sRGB primaries")
+    if matrix is not None and raster.colour == "rgb":
+        light = light @ matrix.T.astype(np.float32)
+        np.maximum(light, 0.0, out=light)
+    return _three_channels(light)
+
+
+def _three_channels(pixels: Array) -> Array:
+    """[H, W] or [H, W, 3], any strides, to a contiguous [H, W, 3]; no copy if it already is one."""
+    return np.ascontiguousarray(pixels) if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

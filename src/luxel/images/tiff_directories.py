@@ -1,0 +1,97 @@
+"""What the directories of a TIFF file say, walked with bounds: page count, where the picture is, whether it is RAW.
+
+A damaged file can chain its directories in a circle; tifffile 2026.3 follows some of those for ever.
+"""
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from luxel.images.picture import truncated
+
+_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 262, 330, 50706
+_SENSOR_DATA = {32803, 34892}  # colour filter array, linear RAW
+_MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_CHILDREN = 1000, 1000, 16
+_WITH_CHILDREN = 4  # leading directories whose sub-directories are looked at: RAW files have theirs in the first
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """pages: how many follow each other, counted up to 1000. picture: the first that is no reduced copy.
+
+    camera_raw: whether one of them holds sensor data.
+    """
+
+    pages: int
+    picture: int
+    camera_raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one flavour of TIFF is written: struct formats of a directory's count, of a pointer, and the entry size."""
+
+    count: str
+    pointer: str
+    entry: int
+
+
+def survey(path: Path) -> Directories:
+    """Walk the chain of directories, and one level of sub-directories. Raises ImageError if there is none to read."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        order = "<" if data[:2] == b"II" else ">"
+        big = 43 in (data[2], data[3])
+        layout = _Layout(order + "Q", order + "Q", 20) if big else _Layout(order + "H", order + "I", 12)
+        seen: set[int] = set()
+        reduced: list[bool] = []
+        camera_raw = False
+        try:
+            (offset,) = struct.unpack_from(layout.pointer, data, 8 if big else 4)
+            while offset and offset not in seen and len(seen) < _MAX_DIRECTORIES:
+                seen.add(offset)
+                tags, offset = _directory(data, offset, order, layout)
+                children = [
+                    _directory(data, at, order, layout)[0]
+                    for at in tags.get(_SUB_DIRECTORIES, [])
+                    if len(seen) <= _WITH_CHILDREN
+                ]
+                camera_raw |= any(_is_sensor_data(t) for t in (tags, *children))
+                reduced.append(bool(tags.get(_SUBFILE_TYPE, [0])[0] & 1))
+        except (struct.error, OverflowError) as error:
+            if not reduced:
+                raise truncated(path, "TIFF", "the file ends before its first directory") from error
+    if not reduced:
+        raise truncated(path, "TIFF", "it has no directory")
+    return Directories(len(reduced), reduced.index(False) if False in reduced else 0, camera_raw)
+
+
+def _is_sensor_data(tags: dict[int, list[int]]) -> bool:
+    return _DNG_VERSION in tags or not _SENSOR_DATA.isdisjoint(tags.get(_PHOTOMETRIC, []))
+
+
+def _directory(data: mmap.mmap, offset: int, order: str, layout: _Layout) -> tuple[dict[int, list[int]], int]:
+    """The integer values of the four tags this page needs, and the offset of the next directory (0: none)."""
+    (count,) = struct.unpack_from(layout.count, data, offset)
+    if count > _MAX_ENTRIES:
+        raise struct.error("too many entries")
+    start = offset + struct.calcsize(layout.count)
+    tags: dict[int, list[int]] = {}
+    for at in range(start, start + count * layout.entry, layout.entry):
+        tag, kind = struct.unpack_from(order + "HH", data, at)
+        if tag in (_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION):
+            tags[tag] = _values(data, at, kind, order, layout)
+    (following,) = struct.unpack_from(layout.pointer, data, start + count * layout.entry)
+    return tags, following
+
+
+def _values(data: mmap.mmap, at: int, kind: int, order: str, layout: _Layout) -> list[int]:
+    """At most `_MAX_CHILDREN` integers of the entry at `at`; [0] for a type that holds none."""
+    letter = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(kind)
+    (count,) = struct.unpack_from(layout.pointer, data, at + 4)
+    if letter is None or count < 1:
+        return [0]
+    place = at + 4 + struct.calcsize(layout.pointer)
+    if count * struct.calcsize(letter) > struct.calcsize(layout.pointer):
+        (place,) = struct.unpack_from(layout.pointer, data, place)
+    return list(struct.unpack_from(f"{order}{min(count, _MAX_CHILDREN)}{letter}", data, place))
