@@ -1,0 +1,1 @@
+"""What luxel's network is measured against, and how."""
