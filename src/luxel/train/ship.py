@@ -54,7 +54,8 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
         },
         "data": {"train": store_checksum(train_store), "validation": store_checksum(validation_store)},
         "validation": {"pictures": pictures or "all", **asdict(measures)},
-        "recipe": json.loads((run / "recipe.json").read_text()),
+        # Where the run lay says nothing about the weights, and is a path of one machine.
+        "recipe": {k: v for k, v in json.loads((run / "recipe.json").read_text()).items() if k != "output"},
     }
     out.mkdir(parents=True, exist_ok=True)
     onnx, safetensors = out / f"{name}.onnx", out / f"{name}.safetensors"
