@@ -119,7 +119,7 @@ def with_legend(picture: ByteArray, *, palette: str = DEFAULT_PALETTE, limit: fl
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"picture is {picture.dtype} {picture.shape}; give uint8 [H, W, 3]")
     height, width = picture.shape[:2]
-    bar = _legend(width, _text_size(height, width), palette, limit)
+    bar = _legend(width, text_size(height, width), palette, limit)
     canvas = np.full((height + bar.shape[0], bar.shape[1], 3), _PAPER, dtype=np.uint8)
     left = (bar.shape[1] - width) // 2
     canvas[:height, left : left + width] = picture
@@ -152,7 +152,7 @@ def side_by_side(
     }
     height, width = values.shape
     stacked = width > 2.2 * height
-    size = _text_size(height, width)
+    size = text_size(height, width)
     gap, title = round(0.8 * size), round(1.9 * size)
     columns, rows = (1, 3) if stacked else (3, 1)
     columns_width = columns * width + (columns + 1) * gap
@@ -306,26 +306,27 @@ def _tint_tables(palette: str, strength: float) -> tuple[npt.NDArray[np.uint16],
     return (256 - opacity).astype(np.uint16), opacity[:, None] * tint.astype(np.uint16)
 
 
-def _text_size(height: int, width: int) -> int:
+def text_size(height: int, width: int) -> int:
     """Font size in pixels for a picture of this size: readable when the picture fills a screen."""
     return max(11, round(0.0105 * (width + height)))
 
 
 @lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of every legend and caption, at a size in pixels."""
     return ImageFont.load_default(size)
 
 
 def _font_for(text: str, size: int, width: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The default font at `size`, or smaller so that the text is at most `width` pixels wide (not below 8)."""
-    while size > 8 and _font(size).getlength(text) > width:
+    while size > 8 and font_of(size).getlength(text) > width:
         size -= 1
-    return _font(size)
+    return font_of(size)
 
 
 def _legend(width: int, size: int, palette: str, limit: float) -> ByteArray:
     """The legend strip, at least `width` pixels wide: colour bar, ticks with values, words."""
-    font = _font(size)
+    font = font_of(size)
     words = ("overexposed", "ideal", "underexposed")
     bar_width = max(min(width - 4 * size, 36 * size), round(1.25 * sum(font.getlength(word) for word in words)))
     width = max(width, bar_width + 4 * size)

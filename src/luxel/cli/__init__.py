@@ -10,6 +10,7 @@ from luxel import __version__
 from luxel.cli.assess import assess
 from luxel.cli.compare import compare
 from luxel.cli.criteria import criteria
+from luxel.cli.dataset import dataset
 from luxel.cli.demo import demo
 from luxel.cli.light import light
 from luxel.cli.report import report, xmp
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(assess)
 app.command()(demo)
+app.add_typer(dataset, name="dataset")
 app.command()(score)
 app.add_typer(criteria, name="criteria")
 app.command()(light)

@@ -21,6 +21,14 @@ def frame(linear: npt.ArrayLike, ev: float) -> npt.NDArray[np.uint8]:
     return np.rint(to_srgb(expose(linear, ev)) * 255).astype(np.uint8)
 
 
+def metered_gain(linear: npt.ArrayLike) -> float:
+    """The factor by which `metered` scales light; its log2 is how far the light as given is from EV 0, in stops."""
+    y = luminance(np.asarray(linear, dtype=np.float32))
+    low, high = np.quantile(y, (0.01, 0.99))
+    log_mean = float(np.mean(np.log(np.clip(y, max(float(low), 1e-6), max(float(high), 1e-6)))))
+    return float(MID_GREY / np.exp(log_mean))
+
+
 def metered(linear: npt.ArrayLike) -> FloatArray:
     """Linear light scaled as a centre-blind average meter sets it: log-average luminance becomes mid-grey (0.18).
 
@@ -28,7 +36,4 @@ def metered(linear: npt.ArrayLike) -> FloatArray:
     The darkest and brightest percent do not count, so that one lamp or one black hole does not set the exposure.
     """
     light = np.asarray(linear, dtype=np.float32)
-    y = luminance(light)
-    low, high = np.quantile(y, (0.01, 0.99))
-    log_mean = float(np.mean(np.log(np.clip(y, max(float(low), 1e-6), max(float(high), 1e-6)))))
-    return light * np.float32(MID_GREY / np.exp(log_mean))
+    return light * np.float32(metered_gain(light))

@@ -5,8 +5,12 @@ The rules are few and were tuned on the 17 development scenes with real IEA40K s
 1. Every block is pulled `strength` of the way from its mean lightness to `target`, zone V and a half.
 2. Small light sources (clipped in the darkest frame) and small true blacks (empty in the brightest) are left alone.
 3. The pull is smoothed along edges, so that it has neither seams at block borders nor halos at edges.
+
+What is decided for each block is kept (`Reference.shift`, and with its reason in `zone_decisions`), so that a person
+can change any of it and `rebuild` makes the picture again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from luxel.dataset.bracket import FUSION_EVS
-from luxel.dataset.fusion import fuse_linear
+from luxel.dataset.fusion import fuse, fuse_linear
 from luxel.dataset.superpixels import block_mean, blocks
 from luxel.guided import guided_filter
 from luxel.photometry import FloatArray, lightness
@@ -30,6 +34,9 @@ HDR_CEILING = 2.0 ** -FUSION_EVS[0]
 
 PHOTO_CEILING = 1.0
 """Linear light of a clipped pixel in an sRGB photograph."""
+
+CLIPPED_CODE, BLACK_CODE = 250, 5
+"""8-bit codes from which a channel of a real frame is clipped, and up to which it is black: JPEG blurs both ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +54,25 @@ class ZoneRules:
     radius: float = 1 / 16
     smoothness: float = 0.1
 
+    def guide(self, y: npt.NDArray[np.float32]) -> FloatArray:
+        """The map whose edges the pull follows, from the lightness of the fused picture: here that lightness itself."""
+        return y
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A reference picture and the decisions it was made by.
 
     image: float32 [H, W, 3], sRGB-encoded, in [0, 1]. fused: the preliminary reference, same form. labels: int32 [H, W]
-    blocks. shift: float32 [n] change of lightness decided for each block.
+    blocks. shift: float32 [n] change of lightness decided for each block. untouched: bool [H, W], the small light
+    sources and true blacks that no decision moves.
     """
 
     image: FloatArray
     fused: FloatArray
     labels: npt.NDArray[np.int32]
     shift: FloatArray
+    untouched: npt.NDArray[np.bool_]
 
 
 def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.bool_]:
@@ -95,7 +108,8 @@ def apply_zones(
     y = lightness(fused)
     change = shift[labels] * (1 - ndimage.gaussian_filter(untouched.astype(np.float32), 1))
     radius = max(1, round(rules.radius * min(y.shape)))
-    wanted = np.clip(y + guided_filter(y, change.astype(np.float32), radius=radius, eps=rules.smoothness), 0, 1)
+    pull = guided_filter(rules.guide(y), change.astype(np.float32), radius=radius, eps=rules.smoothness)
+    wanted = np.clip(y + pull, 0, 1)
     # Colour differences grow with lightness, as in a longer exposure, but not without bound: in near-black pixels they
     # are quantisation, not colour.
     chroma = np.minimum(wanted / np.maximum(y, 1e-3), MOST_CHROMA)
@@ -115,4 +129,31 @@ def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, cei
     shift = decide_zones(fused, labels, rules)
     lamps = small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small)
     blacks = small_spots(light.max(axis=-1) <= BLACK, rules.small)
-    return Reference(apply_zones(fused, labels, shift, lamps | blacks, rules), fused, labels, shift)
+    untouched = lamps | blacks
+    return Reference(apply_zones(fused, labels, shift, untouched, rules), fused, labels, shift, untouched)
+
+
+def make_bracket_reference(frames: Sequence[npt.NDArray[np.uint8]], rules: ZoneRules = ZoneRules()) -> Reference:
+    """Reference of a real bracket by the same rules.
+
+    frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first. What the darkest frame clips is a light
+    source, what the brightest leaves black is black, if it is small. Raises DatasetError as `fuse` does.
+    """
+    fused = fuse(frames)
+    labels = blocks(fused)
+    lamps = small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small)
+    blacks = small_spots(frames[-1].max(axis=-1) <= BLACK_CODE, rules.small)
+    shift, untouched = decide_zones(fused, labels, rules), lamps | blacks
+    return Reference(apply_zones(fused, labels, shift, untouched, rules), fused, labels, shift, untouched)
+
+
+def rebuild(reference: Reference, shift: npt.ArrayLike, rules: ZoneRules = ZoneRules()) -> Reference:
+    """The reference with other decisions: the same fused picture and blocks, `shift` for each block.
+
+    shift: [n], in lightness. Raises ValueError if there is not one number for every block.
+    """
+    changes = np.asarray(shift, dtype=np.float32)
+    if changes.shape != reference.shift.shape:
+        raise ValueError(f"{changes.size} shifts for {reference.shift.size} blocks")
+    image = apply_zones(reference.fused, reference.labels, changes, reference.untouched, rules)
+    return Reference(image, reference.fused, reference.labels, changes, reference.untouched)

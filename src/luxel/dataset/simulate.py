@@ -56,8 +56,8 @@ def capture(linear: npt.NDArray[np.float32], camera: Camera, rng: np.random.Gene
     """The 8-bit picture of a scene.
 
     linear: [H, W, 3] linear light, sRGB primaries, 1.0 = saturation at EV 0; may exceed 1.
-    Returns uint8 [H, W, 3], sRGB-encoded. Noise is added before clipping, so clipped stays clean and lifted shadows stay
-    noisy, as on a sensor; white balance follows clipping, so a blown highlight can take a tint, as in cameras.
+    Returns uint8 [H, W, 3], sRGB-encoded. Noise is added before clipping, so clipped stays clean and lifted shadows
+    stay noisy, as on a sensor; white balance follows clipping, so a blown highlight can take a tint, as in cameras.
     """
     light = linear * np.float32(2.0**camera.ev)
     if camera.shot or camera.read:

@@ -1,4 +1,4 @@
-"""Blocks of a reference picture: SLIC superpixels on lightness and structure (paper 4.2). Owner of scikit-image's SLIC."""
+"""Blocks of a reference picture: SLIC superpixels on lightness and structure (paper 4.2). Owner of scikit-image."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,6 @@ def blocks(image: npt.NDArray[np.float32], *, count: int = BLOCKS) -> npt.NDArra
 
 
 def block_mean(values: npt.ArrayLike, labels: npt.NDArray[np.int32]) -> FloatArray:
-    """Mean of a map over each block: values [H, W], labels int [H, W] with every label 0 ... n-1 used, to float32 [n]."""
+    """Mean of a map over each block: [H, W] and int labels [H, W], every label 0 ... n-1 used, to float32 [n]."""
     flat = labels.ravel()
     return (np.bincount(flat, np.asarray(values).ravel()) / np.bincount(flat)).astype(np.float32)

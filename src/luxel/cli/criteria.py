@@ -1,0 +1,135 @@
+"""`luxel criteria`: what tables of criteria there are, what they say, whether a file is sound, why a score came out."""
+
+from typing import Annotated
+
+import typer
+
+from luxel.cli.assess import Backend
+from luxel.cli.score import (
+    AnswerOption,
+    BackendOption,
+    MapsOption,
+    NamesOption,
+    NativeOption,
+    Paths,
+    RegionsOption,
+    SegmentOption,
+    SuperpixelsOption,
+    WeightsOption,
+    make_scorer,
+    region_lines,
+)
+
+criteria = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+NameOrFile = Annotated[
+    str, typer.Argument(metavar="NAME_OR_FILE", help="Shipped criteria, or a .toml file.", show_default=False)
+]
+
+
+@criteria.callback()
+def _about() -> None:
+    """Tables that turn a map into a score: list, show, check and explain them.
+
+    \b
+    Examples:
+      luxel criteria list
+      luxel criteria show fig9 > my-criteria.toml
+      luxel criteria check my-criteria.toml
+      luxel criteria explain my-criteria.toml photo.jpg
+    """
+
+
+@criteria.command("list")
+def list_() -> None:
+    """The criteria that ship with luxel."""
+    from luxel import criteria as all_criteria
+
+    for name in all_criteria.names():
+        loaded = all_criteria.load(name)
+        typer.echo(f"{name:<10}  {loaded.about}")
+
+
+@criteria.command()
+def show(name_or_file: NameOrFile) -> None:
+    """The file itself, to read or to start your own from."""
+    from luxel import criteria as all_criteria
+
+    typer.echo(all_criteria.load(name_or_file).path.read_text(encoding="utf-8"), nl=False)
+
+
+@criteria.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="NAME_OR_FILE...", help="Files to check.", show_default=False)],
+) -> None:
+    """Check files: names, values, bands that can never match, pictures that no band matches.
+
+    Exit code: 0 all sound, 1 some are not; each fault is one line with file and line number.
+    """
+    from luxel import criteria as all_criteria
+    from luxel.errors import CriteriaError
+
+    faults = 0
+    for file in files:
+        try:
+            loaded = all_criteria.load(file)
+        except CriteriaError as error:
+            faults += 1
+            typer.echo(str(error), err=True)
+            continue
+        parts = [f"{len(loaded.bands)} bands", f"over beyond {loaded.over:g}", f"under beyond {loaded.under:g}"]
+        if loaded.regions:
+            parts.append(f"regions {', '.join(loaded.regions)}")
+        if loaded.questions:
+            parts.append(f"a person must say {', '.join(loaded.questions)}")
+        parts.append(f"otherwise {loaded.otherwise.label!r}" if loaded.otherwise else "some band always matches")
+        typer.echo(f"{file}: sound: {'; '.join(parts)}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@criteria.command()
+def explain(
+    name_or_file: NameOrFile,
+    paths: Paths,
+    regions: RegionsOption = None,
+    names: NamesOption = None,
+    superpixels: SuperpixelsOption = None,
+    segment: SegmentOption = None,
+    maps: MapsOption = False,
+    answer: AnswerOption = None,
+    native: NativeOption = False,
+    weights: WeightsOption = None,
+    backend: BackendOption = Backend.auto,
+) -> None:
+    """Which band matched and why, with the numbers, for pictures or saved maps.
+
+    \b
+    Examples:
+      luxel criteria explain fig9 photo.jpg
+      luxel criteria explain portrait photo.jpg --regions mask.png
+
+    Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
+    """
+    from luxel.batch.tables import printable
+    from luxel.scoring import find_files
+
+    scorer = make_scorer(name_or_file, regions, names, superpixels, segment, maps, answer, native, weights, backend)
+    found = find_files(
+        paths, maps=maps, recursive=False, warn=lambda message: typer.echo(f"luxel: {message}", err=True)
+    )
+    missing = False
+    for place, path in enumerate(found):
+        row = scorer.score(path)
+        typer.echo(("\n" if place else "") + printable(str(path)))
+        if row.verdict is None:
+            typer.echo(f"  {row.error}")
+            missing = True
+            continue
+        missing = missing or not row.verdict.scored
+        for line in row.verdict.explain():
+            typer.echo(f"  {line}")
+        if row.regions:
+            typer.echo("  regions:")
+            for line in region_lines(row.regions):
+                typer.echo(f"    {line}")
+    raise typer.Exit(1 if missing else 0)

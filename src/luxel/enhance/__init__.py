@@ -1,0 +1,1 @@
+"""Enhanced pictures judged by their residual maps."""

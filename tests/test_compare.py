@@ -1,0 +1,300 @@
+"""Comparing enhanced versions: matching, means, intervals, sheet, page, command."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import standin_network as standin
+from luxel import heatmap, images
+from luxel.assessor import Assessor
+from luxel.cli import app
+from luxel.enhance import compare as comparing
+from luxel.enhance.compare import Comparison, Figures, Panel, match, ranking, remark
+from luxel.enhance.results import interval_text, page, pictures_csv, ranking_csv
+from luxel.enhance.sheet import Sheets, sheet
+from luxel.errors import LuxelError
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return standin.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
+
+
+@pytest.fixture(scope="module")
+def assessor(weights: Path) -> Assessor:
+    return Assessor(weights, backend="onnxruntime")
+
+
+def write(path: Path, level: int = 128, size: tuple[int, int] = (24, 32)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, np.full((*size, 3), level, np.uint8))
+    return path
+
+
+def comparison(values: np.ndarray) -> Comparison:
+    """Made-up mean absolute residuals, [pictures, versions]."""
+    versions = ("original", *(f"method {n}" for n in range(1, values.shape[1])))
+    rows = {
+        f"picture {i}": {v: Figures(float(r), r / 2, r / 4, 10 - 10 * r) for v, r in zip(versions, row, strict=True)}
+        for i, row in enumerate(values)
+    }
+    return Comparison(versions, 0.1, rows)
+
+
+# Matching -------------------------------------------------------------------------------------------------------------
+
+
+def test_folders_are_matched_by_stem_and_what_is_missing_is_named(tmp_path: Path) -> None:
+    for file in ("in/a.jpg", "in/b.jpg", "in/c.jpg", "fec/a.png", "fec/b.png", "fec/d.png", "smg/b.tif", "smg/a.jpg"):
+        write(tmp_path / file)
+    matching = match(tmp_path / "in", [tmp_path / "fec", tmp_path / "smg"])
+    assert matching.versions == ("original", "fec", "smg")
+    assert [case.name for case in matching.cases] == ["a", "b"]
+    assert matching.cases[1].files["smg"] == tmp_path / "smg" / "b.tif"
+    assert matching.unmatched == (
+        "c.jpg: left out, because fec and smg lack it",
+        "d.png: left out, because original and smg lack it",
+    )
+
+
+def test_files_are_one_case_named_apart(tmp_path: Path) -> None:
+    original, *others = [write(tmp_path / name) for name in ("a.jpg", "a-fec.png", "a-smg.png")]
+    matching = match(original, others)
+    assert matching.versions == ("original", "a-fec", "a-smg")
+    assert [case.name for case in matching.cases] == ["a"]
+    same = [write(tmp_path / name) for name in ("fec/a.png", "smg/a.png")]
+    assert match(original, same).versions == ("original", "fec", "smg")
+    deeper = [write(tmp_path / name) for name in ("x/out/a.png", "y/out/a.png", "y/out/original.png")]
+    assert len(set(match(original, deeper).versions)) == 4
+
+
+@pytest.mark.parametrize(
+    ("original", "enhanced", "reason"),
+    [
+        ("in", [], "nothing to compare"),
+        ("gone", ["fec"], "gone: no such file"),
+        ("in", ["gone"], "gone: no such file"),
+        ("in", ["fec", "in/a.jpg"], "a.jpg: files and folders are mixed"),
+        ("in/a.jpg", ["fec"], "fec: files and folders are mixed"),
+        ("in", ["other"], "no picture has the same name"),
+        ("in", ["twice"], "has the same name; keep one"),
+        ("in", ["empty"], "no picture in this folder"),
+    ],
+)
+def test_what_cannot_be_matched_is_told_in_one_line(
+    tmp_path: Path, original: str, enhanced: list[str], reason: str
+) -> None:
+    for file in ("in/a.jpg", "fec/a.png", "other/z.png", "twice/a.png", "twice/a.jpg"):
+        write(tmp_path / file)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LuxelError, match=reason) as caught:
+        match(tmp_path / original, [tmp_path / name for name in enhanced])
+    assert "\n" not in str(caught.value)
+
+
+# Figures and ranking --------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_map(tmp_path: Path, assessor: Assessor) -> None:
+    # The stand-in says r = 0.5 - Y', so a grey of level n has |r| = |0.5 - n / 255|.
+    files = [write(tmp_path / f"{level}.png", level) for level in (26, 102, 230)]
+    result = comparing.compare(match(files[0], files[1:]), assessor)
+    figures = result.figures["26"]
+    for version, level in zip(result.versions, (26, 102, 230), strict=True):
+        assert figures[version].residual == pytest.approx(abs(0.5 - level / 255), abs=2e-3)
+        assert figures[version].score == pytest.approx(10 - 10 * figures[version].residual, abs=1e-9)
+    assert (figures["original"].under, figures["original"].over) == (1.0, 0.0)
+    assert (figures["102"].under, figures["102"].over) == (0.0, 0.0)
+    assert [rank.version for rank in ranking(result)] == ["102", "original", "230"]
+
+
+def test_an_unreadable_version_leaves_its_picture_out_for_all(tmp_path: Path, assessor: Assessor) -> None:
+    for file in ("in/a.png", "in/b.png", "fec/a.png"):
+        write(tmp_path / file)
+    (tmp_path / "fec/b.png").write_bytes(b"no picture")
+    result = comparing.compare(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+    assert list(result.figures) == ["a"]
+    assert len(result.left_out) == 1
+    assert "b.png" in result.left_out[0]
+    assert "b is left out" in result.left_out[0]
+    (tmp_path / "fec/a.png").write_bytes(b"")
+    with pytest.raises(LuxelError, match="nothing to compare"):
+        comparing.compare(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+
+
+def test_one_picture_has_no_interval_and_says_so() -> None:
+    ranks = ranking(comparison(np.array([[0.4, 0.1]])))
+    assert [rank.residual.low for rank in ranks] == [None, None]
+    assert [rank.first for rank in ranks] == [None, None]
+    assert "no interval" in remark(1)
+    assert interval_text(ranks[0].residual) == "0.100"
+    assert "rough" in remark(9)
+    assert "rough" not in remark(10)
+
+
+def test_intervals_agree_with_the_normal_ones_for_many_pictures() -> None:
+    rng = np.random.default_rng(3)
+    values = np.clip(rng.normal([0.3, 0.25], 0.05, size=(400, 2)), 0, 1)
+    first, second = ranking(comparison(values))
+    assert (first.version, second.version) == ("method 1", "original")
+    for rank, column in ((second, values[:, 0]), (first, values[:, 1])):
+        half = 1.96 * column.std(ddof=1) / 20
+        assert rank.residual.mean == pytest.approx(column.mean(), abs=1e-12)
+        assert rank.residual.low == pytest.approx(column.mean() - half, abs=half / 10)
+        assert rank.residual.high == pytest.approx(column.mean() + half, abs=half / 10)
+    assert first.better == int(np.sum(values[:, 1] < values[:, 0]))
+
+
+def test_pairing_sees_a_small_steady_gain_that_the_spread_of_pictures_would_hide() -> None:
+    hard_and_easy = np.linspace(0.1, 0.6, 30)
+    rank = ranking(comparison(np.stack([hard_and_easy, hard_and_easy - 0.01], axis=1)))[0]
+    assert rank.version == "method 1"
+    assert rank.change is not None
+    assert rank.change.low == pytest.approx(-0.01, abs=1e-9)
+    assert rank.change.high == pytest.approx(-0.01, abs=1e-9)
+    assert rank.residual.low is not None
+    assert rank.residual.low < rank.residual.mean - 0.03
+    assert rank.first == 1.0
+
+
+def test_ranks_are_the_same_in_every_run_and_first_places_share_all_resamples() -> None:
+    values = np.random.default_rng(0).uniform(0.1, 0.5, (12, 4))
+    once, twice = ranking(comparison(values)), ranking(comparison(values))
+    assert once == twice
+    assert sum(rank.first or 0.0 for rank in once) == pytest.approx(1.0)
+    assert [rank.residual.mean for rank in once] == sorted(values.mean(axis=0))
+
+
+# Sheet ----------------------------------------------------------------------------------------------------------------
+
+
+def panel(level: float, size: tuple[int, int] = (60, 90)) -> Panel:
+    return Panel(np.full((*size, 3), 128, np.uint8), np.full(size, level, np.float32))
+
+
+def test_all_maps_of_a_sheet_share_one_scale() -> None:
+    levels = {"original": 0.25, "a": -0.25, "b": 0.0, "portrait": 0.5}
+    panels = {name: panel(r, (90, 60) if name == "portrait" else (60, 90)) for name, r in levels.items()}
+    figures = {name: Figures(abs(r), 0, 0, 10) for name, r in levels.items()}
+    for limit in (1.0, 0.5):
+        drawn = sheet(panels, figures, limit=limit)
+        assert drawn.dtype == np.uint8
+        for level in levels.values():
+            colour = heatmap.render(np.full((1, 1), level, np.float32), limit=limit)[0, 0]
+            assert np.count_nonzero((drawn == colour).all(axis=-1)) >= 60 * 90
+    assert sheet(panels, figures, limit=0.5).shape == drawn.shape
+
+
+def test_sheets_of_many_versions_with_long_names_stay_within_reason() -> None:
+    panels = {f"a method with a very long name, number {n}": panel(0.1, (400, 600)) for n in range(9)}
+    drawn = sheet(panels, dict.fromkeys(panels, Figures(0.1, 0, 0, 9)))
+    assert 2000 < drawn.shape[1] < 3400
+
+
+def test_the_sheets_kept_are_those_that_differ_most(tmp_path: Path) -> None:
+    sheets = Sheets(tmp_path, 2)
+    for name, spread in (("a", 0.1), ("b", 0.4), ("c", 0.1), ("d", 0.2)):
+        figures = {"original": Figures(0.5, 0, 0, 5), "m": Figures(0.5 - spread, 0, 0, 5)}
+        case = comparing.Case(name, {})
+        sheets.add(case, figures, {version: panel(0.1) for version in figures})
+    assert list(sheets.files()) == ["b", "d"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.compare.png", "d.compare.png"]
+    none = Sheets(tmp_path, 0)
+    none.add(case, figures, {version: panel(0.1) for version in figures})
+    assert none.files() == {}
+
+
+# Tables and page ------------------------------------------------------------------------------------------------------
+
+
+def test_csv_holds_every_figure() -> None:
+    result = comparison(np.array([[0.4, 0.1], [0.3, 0.2]]))
+    ranks = ranking(result)
+    rows = list(csv.DictReader(io.StringIO(ranking_csv(result, ranks))))
+    assert [row["version"] for row in rows] == ["method 1", "original"]
+    assert float(rows[0]["residual"]) == pytest.approx(0.15)
+    assert float(rows[0]["change"]) == pytest.approx(-0.2)
+    assert rows[1]["change"] == ""
+    assert float(rows[0]["residual_low"]) <= 0.15 <= float(rows[0]["residual_high"])
+    rows = list(csv.DictReader(io.StringIO(pictures_csv(result))))
+    assert [(row["picture"], row["version"], float(row["residual"])) for row in rows] == [
+        ("picture 0", "original", 0.4), ("picture 0", "method 1", 0.1),
+        ("picture 1", "original", 0.3), ("picture 1", "method 1", 0.2),
+    ]  # fmt: skip
+
+
+def test_the_page_escapes_every_name_and_needs_nothing_else(tmp_path: Path) -> None:
+    evil = '"><script>alert(1)</script>&amp;<img src=x onerror=alert(2)>'
+    row = {"original": Figures(0.4, 0.1, 0.1, 6), evil: Figures(0.1, 0, 0, 9)}
+    result = Comparison(("original", evil), 0.1, {evil: row, "b": row}, [evil])
+    drawn = write(tmp_path / "b.compare.png")
+    text = page(result, ranking(result), {evil: drawn, "b": drawn}, [evil], weights=evil)
+    assert "<script" not in text
+    assert "<img src=x" not in text
+    assert "&lt;script&gt;" in text
+    assert text.count("<img ") == 2
+    assert "http" not in text.replace("http-equiv", "")
+
+
+# Command --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_writes(tmp_path: Path, weights: Path) -> None:
+    for name, level in (("a", 20), ("b", 40), ("c", 60)):
+        write(tmp_path / "in" / f"{name}.png", level)
+        write(tmp_path / "fec" / f"{name}.png", level + 60)
+    write(tmp_path / "in/only.png")
+    out = tmp_path / "out"
+    command = ["compare", str(tmp_path / "in"), str(tmp_path / "fec"), "--weights", str(weights), "--out", str(out)]
+    result = CliRunner().invoke(app, [*command, "--sheets", "2"])
+    assert result.exit_code == 0
+    assert "only.png: left out, because fec lacks it" in result.output
+    assert "2 *.compare.png of 3 pictures (--sheets)" in result.output
+    assert re.search(r"1 +fec .*\n.*2 +original ", result.stdout)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a.compare.png", "b.compare.png", "compare.html", "pictures.csv", "ranking.csv",
+    ]  # fmt: skip
+    assert images.read(out / "a.compare.png").pixels.ndim == 3
+    assert "2 of 3 pictures" in (out / "compare.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["in", "gone"], "gone: no such file"),
+        (["in", "fec", "--out", "fec"], "choose another --out"),
+        (["in", "fec", "--out", "in/a.png"], "cannot be made"),
+        (["in", "fec", "--limit", "0"], "--limit"),
+        (["in", "fec", "--threshold", "1.5"], "threshold"),
+        (["in", "fec", "--weights", "gone.onnx"], "no such weights file"),
+        (["in"], "Missing argument"),
+    ],
+)
+def test_bad_usage_is_told(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("in/a.png"))
+    write(Path("fec/a.png"))
+    extra = [] if "--weights" in arguments else ["--weights", str(weights)]
+    result = CliRunner().invoke(app, ["compare", *arguments, *extra])
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_picture_that_fails_gives_exit_code_1(tmp_path: Path, weights: Path) -> None:
+    for file in ("in/a.png", "in/b.png", "fec/a.png"):
+        write(tmp_path / file)
+    (tmp_path / "fec/b.png").write_bytes(b"no picture")
+    result = CliRunner().invoke(
+        app, ["compare", str(tmp_path / "in"), str(tmp_path / "fec"), "--weights", str(weights)]
+    )
+    assert result.exit_code == 1
+    assert "b is left out" in result.output
+    assert "no interval" in result.output

@@ -1,0 +1,426 @@
+"""Sidecars: the rating changes, nothing else does, people's ratings stay, pictures are never touched."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from luxel.cli import app
+from luxel.errors import LuxelError
+from luxel.report import culling, xmp
+from luxel.report.culling import Wish, apply, read_ratings
+
+DARKTABLE = """<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0-Exiv2">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:darktable="http://darktable.sf.net/"
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+   xmp:Rating="3"
+   darktable:note='5 > 4 &amp; "so on"'
+   darktable:history_end="2">
+   <!-- edits -->
+   <darktable:history>
+    <rdf:Seq>
+     <rdf:li darktable:operation="exposure" darktable:params="gz09eJxjYGiw"/>
+    </rdf:Seq>
+   </darktable:history>
+   <dc:subject><rdf:Bag><rdf:li>Zürich &lt;3</rdf:li></rdf:Bag></dc:subject>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+"""
+
+ADOBE = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+0.35"/>
+<rdf:Description rdf:about="" xmlns:xap="http://ns.adobe.com/xap/1.0/"><xap:Rating>2</xap:Rating>
+<xap:Label>Red</xap:Label></rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="w"?>"""
+
+UNRATED = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="urn:somebody-elses" xmp:Rating="99"/></rdf:RDF></x:xmpmeta>"""
+
+
+def rating_of(data: bytes) -> int | None:
+    return xmp.read(data).rating
+
+
+def picture(folder: Path, name: str = "IMG_1.CR2") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"the picture's own bytes")
+    return path
+
+
+# Bytes ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "rating"), [(DARKTABLE, 3), (ADOBE, 2), (UNRATED, None)])
+def test_ratings_are_found_as_attribute_and_element_by_namespace_not_prefix(text: str, rating: int | None) -> None:
+    assert xmp.read(text.encode()) == xmp.Sidecar(rating, ours=False)
+    assert rating_of(b"\xef\xbb\xbf" + text.encode()) == rating
+
+
+def test_a_change_touches_the_rating_and_not_one_other_byte() -> None:
+    assert xmp.with_rating(DARKTABLE.encode(), 5, ours=False).decode() == DARKTABLE.replace('g="3"', 'g="5"')
+    assert xmp.with_rating(ADOBE.encode(), -1, ours=False).decode() == ADOBE.replace(">2<", ">-1<")
+
+
+def test_a_new_rating_is_added_beside_what_is_there() -> None:
+    after = xmp.with_rating(UNRATED.encode(), 4, ours=True).decode()
+    assert rating_of(after.encode()) == 4
+    assert 'xmlns:xmp="urn:somebody-elses" xmp:Rating="99"' in after
+    start, end = UNRATED.index("/></rdf:RDF"), len(UNRATED) - UNRATED.index("/></rdf:RDF")
+    assert after.startswith(UNRATED[:start])
+    assert after.endswith(UNRATED[-end:])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rating=st.integers(-1, 5),
+    again=st.integers(-1, 5),
+    ours=st.booleans(),
+    text=st.sampled_from([DARKTABLE, ADOBE, UNRATED]),
+)
+def test_what_is_written_is_read_back_and_the_way_does_not_matter(
+    rating: int, again: int, ours: bool, text: str
+) -> None:
+    once = xmp.with_rating(text.encode(), rating, ours=ours)
+    assert xmp.read(once) == xmp.Sidecar(rating, ours)
+    twice = xmp.with_rating(xmp.with_rating(text.encode(), again, ours=ours), rating, ours=ours)
+    assert twice == once
+
+
+def test_everything_else_survives_by_another_reader() -> None:
+    def rest(data: bytes) -> list[tuple[str, tuple[tuple[str, str], ...], str]]:
+        ratings = (f"{{{xmp.XMP}}}Rating", f"{{{xmp.LUXEL}}}Rating")
+        return [
+            (
+                node.tag,
+                tuple(sorted((k, v) for k, v in node.attrib.items() if k not in ratings)),
+                (node.text or "").strip(),
+            )
+            for node in ElementTree.fromstring(data).iter()
+            if node.tag not in ratings
+        ]
+
+    for text in (DARKTABLE, ADOBE, UNRATED):
+        data = text.encode()
+        assert rest(xmp.with_rating(data, 1, ours=True)) == rest(data)
+
+
+def test_a_new_sidecar_is_what_it_says() -> None:
+    data = xmp.new(4, ours=False, creator="luxel 1")
+    assert xmp.read(data) == xmp.Sidecar(4, ours=False)
+    assert xmp.read(xmp.new(2, ours=True, creator="luxel 1")) == xmp.Sidecar(2, ours=True)
+
+
+BILLION = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><x>&b;</x>'
+EXTERNAL = '<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (BILLION.encode(), "document type"),
+        (EXTERNAL.encode(), "document type"),
+        (b"", "not well-formed"),
+        (b"<x:xmpmeta", "not well-formed"),
+        (DARKTABLE.encode()[:700], "not well-formed"),
+        (b"<html/>", "no rdf:Description"),
+        (DARKTABLE.encode("utf-16"), "not in UTF-8"),
+        (DARKTABLE.replace("UTF-8", "ISO-8859-1").encode("latin-1"), "not in UTF-8"),
+        (b'<x a="\xff"/>', "not well-formed"),
+        (DARKTABLE.replace('Rating="3"', 'Rating="many"').encode(), "'many'"),
+        (DARKTABLE.replace('Rating="3"', 'Rating="7"').encode(), "'7'"),
+        (ADOBE.replace("<xap:Label>Red</xap:Label>", "<xap:Rating>1</xap:Rating>").encode(), "more than one rating"),
+        (ADOBE.replace(">2<", "><rdf:value>2</rdf:value><").encode(), "parts inside"),
+    ],
+)
+def test_what_is_no_sidecar_to_trust_is_refused_in_one_line(data: bytes, reason: str) -> None:
+    for action in (xmp.read, lambda data: xmp.with_rating(data, 3, ours=False)):
+        with pytest.raises(xmp.SidecarError, match=reason) as caught:
+            action(data)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "rating"), [("3.0", 3), ("", None), (" 4 ", 4), ("0", 0)])
+def test_other_spellings_of_ratings(text: str, rating: int | None) -> None:
+    assert rating_of(DARKTABLE.replace('Rating="3"', f'Rating="{text}"').encode()) == rating
+    assert rating_of(ADOBE.replace(">2<", f">{text}<").encode()) == rating
+
+
+def test_an_empty_element_takes_a_rating() -> None:
+    data = ADOBE.replace("<xap:Rating>2</xap:Rating>", "<xap:Rating />").encode()
+    assert rating_of(data) is None
+    assert rating_of(xmp.with_rating(data, 3, ours=False)) == 3
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_exiftool_reads_the_same(tmp_path: Path) -> None:
+    for text in (DARKTABLE, ADOBE, UNRATED, xmp.new(1, ours=True, creator="luxel").decode()):
+        file = tmp_path / "a.xmp"
+        file.write_bytes(xmp.with_rating(text.encode(), 4, ours=True))
+        said = json.loads(subprocess.run(["exiftool", "-j", "-G1", file], capture_output=True, check=True).stdout)[0]
+        assert said["XMP-xmp:Rating"] == 4
+        file.write_bytes(text.encode())
+        before = json.loads(subprocess.run(["exiftool", "-j", "-G1", file], capture_output=True, check=True).stdout)[0]
+        system = {key for key in said | before if key.startswith(("System:", "XMP-luxel", "XMP-x:", "ExifTool"))}
+        keys = set(before) - system - {"SourceFile", "XMP-xmp:Rating"}
+        assert {key: said[key] for key in keys} == {key: before[key] for key in keys}
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_unless_asked_and_never_the_picture(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+    [change] = apply([Wish(file, 4)])
+    assert (change.outcome, change.before, change.after) == ("new", None, 4)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
+    assert apply([Wish(file, 4)], write=True) == [change]
+    assert rating_of((tmp_path / "IMG_1.CR2.xmp").read_bytes()) == 4
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == before[file]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["IMG_1.CR2", "IMG_1.CR2.xmp"]
+    assert apply([Wish(file, 4)], write=True)[0].outcome == "same"
+
+
+@pytest.mark.parametrize(
+    ("style", "names"),
+    [
+        ("auto", ["IMG_1.CR2.xmp"]),
+        ("darktable", ["IMG_1.CR2.xmp"]),
+        ("adobe", ["IMG_1.xmp"]),
+        ("both", ["IMG_1.CR2.xmp", "IMG_1.xmp"]),
+    ],
+)
+def test_both_naming_styles(tmp_path: Path, style: culling.Style, names: list[str]) -> None:
+    apply([Wish(picture(tmp_path), 3)], style=style, write=True)
+    assert sorted(path.name for path in tmp_path.glob("*.xmp")) == names
+
+
+def test_auto_goes_where_a_sidecar_lies_already(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    (tmp_path / "IMG_1.XMP").write_text(UNRATED)
+    apply([Wish(file, 3)], write=True)
+    assert [path.name for path in tmp_path.iterdir() if path != file] == ["IMG_1.XMP"]
+    assert rating_of((tmp_path / "IMG_1.XMP").read_bytes()) == 3
+
+
+def test_an_adobe_sidecar_belongs_to_the_raw_file(tmp_path: Path) -> None:
+    raw, jpeg = picture(tmp_path, "IMG_1.CR2"), picture(tmp_path, "IMG_1.JPG")
+    (tmp_path / "IMG_1.xmp").write_text(ADOBE)
+    changes = apply([Wish(jpeg, 5), Wish(raw, 4)], style="adobe", overwrite=True, write=True)
+    assert [change.outcome for change in changes] == ["refused", "change"]
+    assert "IMG_1.CR2" in changes[0].reason
+    assert rating_of((tmp_path / "IMG_1.xmp").read_bytes()) == 4
+    assert [c.sidecar.name for c in apply([Wish(jpeg, 5)])] == ["IMG_1.JPG.xmp"]
+
+
+def test_a_persons_rating_stays_unless_told_otherwise(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    sidecar = tmp_path / "IMG_1.CR2.xmp"
+    sidecar.write_text(DARKTABLE)
+    [change] = apply([Wish(file, 5)], write=True)
+    assert (change.outcome, change.before, change.after) == ("kept", 3, 3)
+    assert sidecar.read_text() == DARKTABLE
+    [change] = apply([Wish(file, 5)], write=True, overwrite=True)
+    assert (change.outcome, change.before, change.after) == ("change", 3, 5)
+    assert sidecar.read_text() == DARKTABLE.replace('Rating="3"', 'Rating="5"')
+
+
+def test_luxels_own_stars_give_way_and_become_a_persons(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    sidecar = culling.darktable_name(file)
+    apply([Wish(file, 3, ours=True)], write=True)
+    assert apply([Wish(file, 4, ours=True)], write=True)[0].outcome == "change"
+    assert xmp.read(sidecar.read_bytes()) == xmp.Sidecar(4, ours=True)
+    # The same number from a person is a judgement: no later score may change it.
+    assert apply([Wish(file, 4)], write=True)[0].outcome == "change"
+    assert apply([Wish(file, 1, ours=True)], write=True)[0].outcome == "kept"
+    assert xmp.read(sidecar.read_bytes()) == xmp.Sidecar(4, ours=False)
+
+
+def test_unrated_is_nobodys_rating(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    assert apply([Wish(file, 0)], write=True)[0].outcome == "same"
+    assert not list(tmp_path.glob("*.xmp"))
+    culling.darktable_name(file).write_text(DARKTABLE.replace('Rating="3"', 'Rating="0"'))
+    assert apply([Wish(file, 2)], write=True)[0].outcome == "change"
+
+
+def test_a_bad_sidecar_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+    bad, good = picture(tmp_path, "a.NEF"), picture(tmp_path, "b.NEF")
+    culling.darktable_name(bad).write_text(BILLION)
+    changes = apply([Wish(bad, 3), Wish(tmp_path / "gone.NEF", 3), Wish(good, 3)], write=True)
+    assert [change.outcome for change in changes] == ["refused", "refused", "new"]
+    assert "document type" in changes[0].reason
+    assert changes[1].reason == "no such picture"
+    assert culling.darktable_name(bad).read_text() == BILLION
+
+
+def test_permissions_and_links_stay(tmp_path: Path) -> None:
+    file, store = picture(tmp_path), tmp_path / "store" / "real.xmp"
+    store.parent.mkdir()
+    store.write_text(UNRATED)
+    store.chmod(0o640)
+    culling.darktable_name(file).symlink_to(store)
+    apply([Wish(file, 2)], write=True)
+    assert culling.darktable_name(file).is_symlink()
+    assert rating_of(store.read_bytes()) == 2
+    assert stat.S_IMODE(store.stat().st_mode) == 0o640
+
+
+def test_a_link_to_something_else_is_refused(tmp_path: Path) -> None:
+    file = picture(tmp_path)
+    target = tmp_path / "precious.txt"
+    target.write_text(UNRATED)
+    culling.darktable_name(file).symlink_to(target)
+    assert apply([Wish(file, 2)], write=True)[0].outcome == "refused"
+    assert target.read_text() == UNRATED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    file = picture(tmp_path / "locked")
+    file.parent.chmod(0o555)
+    try:
+        [change] = apply([Wish(file, 2)], write=True)
+    finally:
+        file.parent.chmod(0o755)
+    assert change.outcome == "refused"
+    assert "cannot be written" in change.reason
+
+
+# Exported ratings -----------------------------------------------------------------------------------------------------
+
+
+def exported(tmp_path: Path, *entries: object, **top: object) -> Path:
+    file = tmp_path / "ratings.json"
+    file.write_text(json.dumps({"format": "luxel-ratings-1", "ratings": entries} | top))
+    return file
+
+
+def test_stars_rejects_and_picks(tmp_path: Path) -> None:
+    file = exported(
+        tmp_path,
+        {"path": "a.CR2", "rating": 4, "flag": None},
+        {"path": "sub/b.CR2", "rating": None, "flag": "reject"},
+        {"path": "c.CR2", "rating": None, "flag": "pick"},
+        {"path": "d.CR2", "rating": 2, "flag": "reject"},
+        {"path": "e.CR2", "rating": 2, "flag": "pick"},
+    )
+
+    def wishes(**options: object) -> list[tuple[str, int]]:
+        found = read_ratings(file, tmp_path, **options)  # type: ignore[arg-type]
+        return [(wish.picture.relative_to(tmp_path).as_posix(), wish.rating) for wish in found]
+
+    assert wishes() == [("a.CR2", 4), ("d.CR2", 2), ("e.CR2", 2)]
+    assert wishes(rejects=True, picks=5) == [
+        ("a.CR2", 4), ("sub/b.CR2", -1), ("c.CR2", 5), ("d.CR2", -1), ("e.CR2", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"path": "../a.CR2", "rating": 3}, "leads out of the folder"),
+        ({"path": "/etc/passwd", "rating": 3}, "leads out of the folder"),
+        ({"path": "a/../../b.CR2", "rating": 3}, "leads out of the folder"),
+        ({"path": "", "rating": 3}, "is no path"),
+        ({"path": "a\0.CR2", "rating": 3}, "is no path"),
+        ({"path": 7, "rating": 3}, "is no path"),
+        ({"path": "a.CR2", "rating": 9}, "rating '9'"),
+        ({"path": "a.CR2", "rating": -1}, "rating '-1'"),
+        ({"path": "a.CR2", "rating": True}, "rating 'True'"),
+        ({"path": "a.CR2", "rating": "5"}, "rating '5'"),
+        ({"path": "a.CR2", "rating": [1]}, "rating"),
+        ({"path": "a.CR2", "rating": 3, "flag": "maybe"}, "flag 'maybe'"),
+        ("a.CR2", "not a list of objects"),
+    ],
+)
+def test_bad_entries_are_refused_in_one_line(tmp_path: Path, entry: object, reason: str) -> None:
+    with pytest.raises(LuxelError, match=reason) as caught:
+        read_ratings(exported(tmp_path, entry), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    def refused(file: Path, reason: str, folder: Path = tmp_path) -> None:
+        with pytest.raises(LuxelError, match=reason) as caught:
+            read_ratings(file, folder)
+        assert "\n" not in str(caught.value)
+
+    refused(tmp_path / "gone.json", "No such file")
+    refused(exported(tmp_path), "no such folder", tmp_path / "gone")
+    refused(exported(tmp_path, format="something"), "not a luxel-ratings-1 file")
+    refused(exported(tmp_path, ratings={}), "not a list of objects")
+    broken = tmp_path / "broken.json"
+    for content in ("", "[1, 2", "[]", "\x00", "[" * 100_000):
+        broken.write_text(content)
+        refused(broken, "broken.json")
+
+
+# Stars ----------------------------------------------------------------------------------------------------------------
+
+
+def test_stars_of_scores() -> None:
+    scores = [10, 9.5, 9.4, 9.0, 8.9, 8.0, 7.9, 7.0, 6.9, 0]
+    assert [culling.stars(score) for score in scores] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    assert culling.checked_bounds("9,8, 7,6") == (9, 8, 7, 6)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "9", "9,8,7", "7,8,9,9.5", "9,8,8,7", "11,9,8,7", "9,8,7,0", "a,b,c,d", "9,8,7,nan"]
+)
+def test_bad_bounds(text: str) -> None:
+    with pytest.raises(LuxelError, match="four falling scores"):
+        culling.checked_bounds(text)
+
+
+# Command --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_lists_then_writes(tmp_path: Path) -> None:
+    shoot = tmp_path / "shoot"
+    file = picture(shoot)
+    digest = hashlib.sha256(file.read_bytes()).digest()
+    ratings = exported(tmp_path, {"path": "IMG_1.CR2", "rating": 5, "flag": "pick"})
+    runner = CliRunner()
+    result = runner.invoke(app, ["xmp", str(ratings), str(shoot)])
+    assert result.exit_code == 0
+    assert "1 sidecar to write" in result.output
+    assert "--write" in result.output
+    assert sorted(path.name for path in shoot.iterdir()) == ["IMG_1.CR2"]
+    result = runner.invoke(app, ["xmp", str(ratings), str(shoot), "--write", "--style", "both"])
+    assert result.exit_code == 0
+    assert "2 sidecars written" in result.output
+    assert {rating_of(path.read_bytes()) for path in shoot.glob("*.xmp")} == {5}
+    assert hashlib.sha256(file.read_bytes()).digest() == digest
+
+
+def test_the_command_tells_what_it_cannot_do(tmp_path: Path) -> None:
+    runner = CliRunner()
+    ratings = exported(tmp_path, {"path": "gone.CR2", "rating": 5})
+    result = runner.invoke(app, ["xmp", str(ratings), str(tmp_path), "--write"])
+    assert result.exit_code == 1
+    assert "no such picture" in result.output
+    result = runner.invoke(app, ["xmp", str(tmp_path / "gone.json"), str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.output.startswith("luxel: ")
+    assert result.output.count("\n") == 1
+    result = runner.invoke(app, ["xmp", str(exported(tmp_path, {"path": "a.CR2", "flag": "reject"})), str(tmp_path)])
+    assert result.exit_code == 0
+    assert "--rejects" in result.output
