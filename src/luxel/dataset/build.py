@@ -1,0 +1,237 @@
+"""Building a dataset: scenes in parallel, each written whole or not at all, resumable after any interruption.
+
+A scene is prepared and labelled in a hidden folder and appears under its name by one rename. Killed anywhere, the next
+build of the same folder finds every finished scene and does the rest. A scene that fails is a row with the reason, and
+is tried again next time. One build at a time works in a folder; it adds scenes and never removes one.
+
+What decides a scene's pixels is its source files (name, size, time), its facts and the settings. A scene whose source
+changed is built again. Other settings are refused unless `rebuild` is given: a dataset never mixes two settings.
+"""
+
+import errno
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+
+import luxel
+from luxel.dataset.locking import locked
+from luxel.dataset.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json
+from luxel.dataset.prepare import PreparedScene, prepare_scene
+from luxel.dataset.scan import SceneSource
+from luxel.dataset.scene_files import carry_over, write_scene
+from luxel.dataset.slots import Died, in_slots
+from luxel.dataset.upkeep import BuildSettings, dataset_record, fingerprint_of, finish, new_record, place_folder, sweep
+from luxel.errors import DatasetError, LuxelError
+
+Prepare = Callable[..., PreparedScene]
+State = Literal["built", "kept", "failed"]
+
+_DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one source scene.
+
+    state: "built" now, "kept" from an earlier build, or "failed" with `reason`. frames: in the dataset. dropped: file
+    and reason of every source frame left out. notes: what was assumed or could not be merged. seconds: time taken.
+    """
+
+    scene_id: str
+    kind: str
+    state: State
+    reason: str = ""
+    frames: int = 0
+    dropped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def build(
+    sources: Sequence[SceneSource],
+    out: Path,
+    *,
+    settings: BuildSettings = BuildSettings(),
+    jobs: int = 1,
+    rebuild: bool = False,
+    name: str = "",
+    max_megapixels: float = 200.0,
+    prepare: Prepare = prepare_scene,
+    progress: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Builds or completes a dataset in `out`; returns one outcome per source, in their order.
+
+    sources: from `scan`. jobs: processes; 1 works in this one. rebuild: accept other settings than the folder was
+    built with and build every scene again. name: of the dataset in its card, default the folder's name.
+    max_megapixels: larger source pictures fail. prepare: what turns a source into a prepared scene; must pickle for
+    jobs > 1. progress: called with each outcome as it comes. Raises DatasetError: other settings, two sources of one
+    name, a folder in use or no dataset, a full disk.
+    """
+    twice = [scene for scene, n in Counter(source.scene_id for source in sources).items() if n > 1]
+    if twice:
+        raise DatasetError(f"two sources are called {twice[0]!r}; rename one, or build them into two datasets")
+    with locked(out):
+        _open(out, settings, rebuild=rebuild, name=name)
+        sweep(out)
+        outcomes: dict[str, Outcome] = {}
+        todo = []
+        for source in sources:
+            if kept := _standing(out, source, settings):
+                outcomes[source.scene_id] = kept
+                progress(kept)
+            else:
+                todo.append(source)
+        work = partial(build_scene, out=out, settings=settings, max_megapixels=max_megapixels, prepare=prepare)
+        for index, result in in_slots(work, todo, min(jobs, len(todo))):
+            source = todo[index]
+            outcome = failure(source, result.reason) if isinstance(result, Died) else result
+            outcomes[source.scene_id] = outcome
+            progress(outcome)
+        ordered = [outcomes[source.scene_id] for source in sources]
+        finish(out, [asdict(outcome) for outcome in ordered])
+    return ordered
+
+
+def build_scene(
+    source: SceneSource, *, out: Path, settings: BuildSettings, max_megapixels: float, prepare: Prepare = prepare_scene
+) -> Outcome:
+    """Builds one scene into a dataset's folder. What the scene is to blame for becomes a failed outcome.
+
+    Raises DatasetError when no scene could be written any more (the disk is full or read-only).
+    """
+    begun = time.monotonic()
+    threads = cv2.getNumThreads()
+    try:
+        # Sums split over threads would make the last digits, and with them checksums, depend on the machine.
+        cv2.setNumThreads(1)
+        prepared = prepare(source, short_side=settings.short_side, max_megapixels=max_megapixels, rules=settings.zones)
+        _check_prepared(prepared, source)
+        record = {"fingerprint": settings.fingerprint(), "stamp": stamp_of(source), "luxel": luxel.__version__}
+        final = scene_folder(out, source.scene_id)
+        with place_folder(final) as folder:
+            prepared, carried = carry_over(out, final, prepared)
+            notes = write_scene(out, folder, prepared, source, settings.rules, settings.zones, record)
+    except (LuxelError, OSError, MemoryError) as error:
+        if _disk_refuses(error):
+            raise DatasetError(f"{out}: {_reason(error)}; free some space and run the same build again") from error
+        return failure(source, _reason(error), time.monotonic() - begun)
+    except Exception as error:
+        # A fault of ours on one scene must not cost the others; it is told, with its place.
+        logging.getLogger("luxel.dataset").exception("%s: unexpected error", source.scene_id)
+        return failure(source, f"unexpected {type(error).__name__}: {error}", time.monotonic() - begun)
+    finally:
+        cv2.setNumThreads(threads)
+    return Outcome(
+        scene_id=source.scene_id,
+        kind=source.kind,
+        state="built",
+        frames=len(prepared.frames),
+        dropped=tuple(prepared.dropped),
+        notes=(*notes, *carried),
+        seconds=round(time.monotonic() - begun, 3),
+    )
+
+
+def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> Outcome:
+    """The outcome of a scene that cannot be used."""
+    line = " ".join(reason.split())
+    return Outcome(scene_id=source.scene_id, kind=source.kind, state="failed", reason=line, seconds=round(seconds, 3))
+
+
+def stamp_of(source: SceneSource) -> str:
+    """Hash of what a scene is made from: name, size and time of its files, and its facts; 16 hex digits."""
+    facts = asdict(source)
+    for frame in facts["frames"]:
+        path = Path(frame["file"])
+        try:
+            status = path.stat()
+            frame["file"] = [path.name, status.st_size, status.st_mtime_ns]
+        except OSError:
+            frame["file"] = [path.name, -1, -1]  # missing: preparing it will say so
+    return fingerprint_of(facts)
+
+
+def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str) -> None:
+    """Makes or checks dataset.json."""
+    facts = settings.facts()
+    if (out / DATASET).exists():
+        record = dataset_record(out)
+        stored = record["settings"]
+        if stored != facts and not rebuild:
+            raise DatasetError(
+                f"{out}: was built with {_difference(stored, facts)}; use the same settings, another folder, or "
+                "--rebuild to build every scene again"
+            )
+        record["settings"] = facts
+        record["name"] = name or record["name"]
+    else:
+        strangers = [entry.name for entry in out.iterdir() if not entry.name.startswith(".")]
+        if strangers:
+            raise DatasetError(f"{out}: holds {min(strangers)!r} and is no dataset; choose an empty folder")
+        record = new_record(name or out.resolve().name, settings)
+    write_json(out / DATASET, record)
+    (out / "scenes").mkdir(exist_ok=True)
+
+
+def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> Outcome | None:
+    """The outcome of a scene that an earlier build finished and nothing has changed since, else None."""
+    folder = scene_folder(out, source.scene_id)
+    if not (folder / SCENE).is_file():
+        return None
+    try:
+        record = read_scene(folder)
+        rows = [row_from(row, folder / SCENE) for row in record["rows"]]
+    except (DatasetError, KeyError):
+        return None  # damaged: built again
+    if record.get("fingerprint") != settings.fingerprint() or record.get("stamp") != stamp_of(source):
+        return None
+    files = {file for row in rows for file in (row.image, row.reference, row.residual, row.confidence, row.flags)}
+    if not all((out / file).is_file() for file in files if file):
+        return None
+    return Outcome(
+        scene_id=source.scene_id,
+        kind=source.kind,
+        state="kept",
+        frames=len(rows),
+        dropped=tuple((str(file), str(reason)) for file, reason in record.get("dropped", [])),
+        notes=tuple(record.get("notes", [])),
+    )
+
+
+def _check_prepared(prepared: PreparedScene, source: SceneSource) -> None:
+    """A prepared scene must be what its files and rows promise; a mismatch is named before anything is written."""
+    sizes = {frame.shape[:2] for frame in prepared.frames} | {prepared.reference.image.shape[:2]}
+    if not prepared.frames or len(sizes) != 1:
+        raise DatasetError(f"{source.scene_id}: frames and reference have sizes {sorted(sizes)}; they must be one")
+    if len(set(prepared.levels)) != len(prepared.levels):
+        raise DatasetError(f"{source.scene_id}: two frames are called {Counter(prepared.levels).most_common(1)[0][0]}")
+
+
+def _disk_refuses(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_REFUSES:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory for this scene; use fewer jobs"
+    return str(error) or type(error).__name__
+
+
+def _difference(stored: dict[str, Any], asked: dict[str, Any]) -> str:
+    """The settings that differ, as "short_side 512 instead of 256"."""
+    flat = [{**facts, **facts.get("rules", {}), **facts.get("zones", {})} for facts in (stored, asked)]
+    names = sorted((flat[0].keys() | flat[1].keys()) - {"rules", "zones"})
+    return ", ".join(
+        f"{n} {flat[0].get(n)} instead of {flat[1].get(n)}" for n in names if flat[0].get(n) != flat[1].get(n)
+    )

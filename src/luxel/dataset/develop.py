@@ -1,0 +1,112 @@
+"""Source files to light and frames (paper A.1): short side 512, aspect kept, nine exposures clipped as by a sensor."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel import images
+from luxel.dataset.bracket import LEVELS, frame, metered
+from luxel.dataset.panorama import render_view
+from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING
+from luxel.dataset.scan import FrameSource, SceneSource
+from luxel.dataset.scenes import fit_short_side
+from luxel.errors import DatasetError
+from luxel.photometry import FloatArray, as_unit_float, luminance, to_linear, to_srgb
+
+ByteArray = npt.NDArray[np.uint8]
+
+SHORT_SIDE = 512
+"""Short side of the pictures of IEA40K in pixels (paper A.1)."""
+
+MOST_ENLARGED = 2.0
+"""Largest factor by which a view of a panorama may be finer than the panorama itself."""
+
+_LIGHT_FORMATS = ("EXR", "HDR", "RAW")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Light:
+    """The light of a scene of one file.
+
+    linear: float32 [H, W, 3], sRGB primaries, 1.0 = saturation at EV 0. ceiling: the light at which the source itself
+    ends: saturation for camera RAW and photographs, far above it for HDR. notes: what was done.
+    """
+
+    linear: FloatArray
+    ceiling: float
+    notes: tuple[str, ...]
+
+
+def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_megapixels: float = 200.0) -> Light:
+    """Linear light of a scene of one file, averaged down to the short side; never enlarged, except panorama views.
+
+    Camera RAW and photographs are at EV 0 as they were taken. HDR light has no exposure of its own: EV 0 is what a
+    meter sets (`bracket.metered`). Raises ImageError as the readers do, DatasetError for a bracket or a black picture.
+    """
+    if source.kind == "bracket":
+        raise DatasetError(f"{source.scene_id}: is a bracket of {len(source.frames)} frames; align its frames instead")
+    file = source.frames[0].file
+    if source.kind == "photo":
+        encoded = as_unit_float(images.read(file, max_megapixels=max_megapixels).pixels)
+        note = "exposures simulated from an sRGB photograph: what it clipped stays clipped"
+        return Light(fit_short_side(to_linear(encoded), short_side), PHOTO_CEILING, (note,))
+    linear = images.read_linear(file, max_megapixels=max_megapixels)
+    if source.kind == "raw":
+        note = "exposures simulated from camera RAW: white balance of the camera, EV 0 as it was taken"
+        return Light(fit_short_side(linear, short_side), PHOTO_CEILING, (note,))
+    notes = ["exposures simulated from HDR light: EV 0 is log-average luminance at 18 % grey"]
+    if source.kind == "panorama":
+        linear, enlarged = _view(linear, source, short_side)
+        if enlarged > 1:
+            notes.append(f"view enlarged {enlarged:.2f} times over the panorama's own resolution")
+    else:
+        linear = fit_short_side(linear, short_side)
+    if not float(luminance(linear).max()) > 0:
+        raise DatasetError(f"{file}: holds no light at all; leave it out")
+    return Light(metered(linear), HDR_CEILING, tuple(notes))
+
+
+def _view(panorama: npt.NDArray[np.float32], source: SceneSource, short_side: int) -> tuple[FloatArray, float]:
+    """The view of a panorama, and how much finer it is than the panorama."""
+    view = source.view
+    if view is None:
+        raise DatasetError(f"{source.scene_id}: a panorama needs a view (yaw, pitch, fov, aspect)")
+    aspect = view["aspect"]
+    # Pixels of the panorama across the view, at its centre.
+    own_width = panorama.shape[1] / np.pi * np.tan(np.radians(view["fov"]) / 2)
+    own_short = own_width * min(1.0, 1 / aspect)
+    side = min(short_side, int(own_short * MOST_ENLARGED))
+    height, width = round(side * max(1.0, 1 / aspect)), round(side * max(1.0, aspect))
+    rendered = render_view(panorama, yaw=view["yaw"], pitch=view["pitch"], fov=view["fov"], height=height, width=width)
+    return rendered, side / own_short
+
+
+def simulate_frames(linear: npt.ArrayLike) -> tuple[list[ByteArray], list[float], list[str]]:
+    """The nine exposures N4 ... N1, P0, P1 ... P4 of linear light: frames uint8 [H, W, 3], stops, names."""
+    return [frame(linear, ev) for ev in LEVELS.values()], [float(ev) for ev in LEVELS.values()], list(LEVELS)
+
+
+def develop_frame(source: FrameSource, *, max_megapixels: float = 200.0) -> ByteArray:
+    """One frame of a bracket as taken: uint8 [H, W, 3], sRGB-encoded, upright, full size.
+
+    Light (RAW, EXR, HDR) is clipped at saturation and sRGB-encoded, never exposed anew: the frame is its exposure.
+    Raises ImageError as the readers do.
+    """
+    if source.format in _LIGHT_FORMATS:
+        encoded = to_srgb(images.read_linear(source.file, max_megapixels=max_megapixels))
+        return np.rint(encoded * 255).astype(np.uint8)
+    pixels = images.read(source.file, max_megapixels=max_megapixels).pixels
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels)
+    return np.rint(as_unit_float(pixels) * 255).astype(np.uint8)
+
+
+def shrink_frame(picture: ByteArray, short_side: int) -> ByteArray:
+    """A frame averaged down in linear light, as a sensor with larger pixels sees it; smaller ones stay as they are.
+
+    picture: uint8 [H, W, 3], sRGB-encoded. Returns uint8 [h, w, 3].
+    """
+    if min(picture.shape[:2]) <= short_side:
+        return picture
+    return np.rint(to_srgb(fit_short_side(to_linear(as_unit_float(picture)), short_side)) * 255).astype(np.uint8)

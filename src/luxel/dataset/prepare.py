@@ -1,0 +1,244 @@
+"""One scene from source files to everything its labels are made of: stages develop, align and reference in one call."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.dataset.align import Alignment, align
+from luxel.dataset.bracket import FUSION_EVS, frame, metered
+from luxel.dataset.develop import (
+    SHORT_SIDE,
+    ByteArray,
+    develop_frame,
+    develop_light,
+    shrink_frame,
+    simulate_frames,
+)
+from luxel.dataset.exposures import exposures_of, level_names, merge_light
+from luxel.dataset.motion import moving_pixels
+from luxel.dataset.reference import Reference, ZoneRules, make_bracket_reference, make_reference
+from luxel.dataset.scan import FrameSource, SceneSource
+from luxel.dataset.zone_decisions import (
+    EvidenceRules,
+    ZoneDecision,
+    evidence_decisions,
+    pull_decisions,
+    rebuild_reference,
+)
+from luxel.errors import DatasetError, ImageError
+from luxel.photometry import lightness
+
+MARGIN = 1.125
+"""Frames are aligned at this multiple of the short side, so that the crop still has enough pixels."""
+
+MOST_MOVING = 0.3
+"""Share of a frame that may have moved; with more, the frame is dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedScene:
+    """Exposures of one scene, aligned and of one size, and the reference they are compared with.
+
+    scene_id: unique in its scan, safe as a file name. kind: "bracket" (real exposures), "raw", "hdr", "panorama" or
+    "photo" (exposures simulated from camera RAW, HDR light, a view of an HDR panorama, an sRGB photograph).
+    frames: uint8 [H, W, 3], sRGB-encoded, darkest first. evs: stops of each frame; 0 is the metered exposure, for
+    camera RAW and photographs the exposure as taken. levels: name of each frame, unique in the scene: "N4" ... "P4" are
+    the nearest whole stop ("N5", "P6" beyond), and where several real frames share a stop, the later ones are "N1b",
+    "N1c". linear: float32 [H, W, 3] linear light, 1.0 = saturation at EV 0, or None for a real bracket.
+    reference: see `luxel.dataset.reference`; it is what `decisions` say.
+    decisions: one per block, `decisions[i].block == i`. moving: bool [H, W], pixels where the frames disagree after
+    alignment. dropped: file and reason of every source frame left out. metadata: plain JSON values; its keys are
+    listed in docs/dataset-pipeline.md; metadata["frames"] has one dict per frame, in the order of `frames`.
+    """
+
+    scene_id: str
+    kind: str
+    frames: list[npt.NDArray[np.uint8]]
+    evs: list[float]
+    levels: list[str]
+    linear: npt.NDArray[np.float32] | None
+    reference: Reference
+    decisions: tuple[ZoneDecision, ...]
+    moving: npt.NDArray[np.bool_]
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare_scene(
+    source: SceneSource,
+    *,
+    short_side: int = SHORT_SIDE,
+    max_megapixels: float = 200.0,
+    rules: ZoneRules = EvidenceRules(),
+) -> PreparedScene:
+    """Develop, align and reference one scene.
+
+    short_side: pixels; pictures are never enlarged. max_megapixels: refuse larger source files. rules: of the zones
+    where there is evidence; photographs, which have none, always get the plain pull.
+    Raises ImageError if a scene's only file cannot be read, DatasetError if too few frames of a bracket are left;
+    frames of a bracket that cannot be used are dropped with the reason.
+    """
+    if source.kind == "bracket":
+        return _prepare_bracket(source, short_side, max_megapixels, rules)
+    light = develop_light(source, short_side=short_side, max_megapixels=max_megapixels)
+    frames, evs, levels = simulate_frames(light.linear)
+    if source.kind == "photo":
+        reference = make_reference(light.linear, ceiling=light.ceiling)
+        decisions = pull_decisions(reference)
+    else:
+        reference = make_reference(light.linear, rules, ceiling=light.ceiling)
+        evidence = [frame(light.linear, ev) for ev in FUSION_EVS]
+        decisions = evidence_decisions(reference, evidence, metered(light.linear), rules)
+        reference = rebuild_reference(reference, decisions, rules)
+    facts = source.frames[0]
+    per_frame = [{"file": facts.file.name, "simulated": True, "ev_stated": True} for _ in frames]
+    return PreparedScene(
+        scene_id=source.scene_id,
+        kind=source.kind,
+        frames=frames,
+        evs=evs,
+        levels=levels,
+        linear=light.linear,
+        reference=reference,
+        decisions=decisions,
+        moving=np.zeros(frames[0].shape[:2], dtype=bool),
+        metadata={
+            **_common(source),
+            "simulated": True,
+            "ceiling": light.ceiling,
+            "frames": per_frame,
+            "notes": [*source.notes, *light.notes],
+            "reasons": dict(Counter(d.reason for d in decisions)),
+        },
+    )
+
+
+def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float, rules: ZoneRules) -> PreparedScene:
+    """Frames of a real bracket."""
+    kept, large, small, dropped = _develop(source, short_side, max_megapixels)
+    _enough(source, len(kept), dropped)
+    aligned = align(large)
+    dropped += [(kept[i].file.name, reason) for i, reason in aligned.dropped]
+    # Where nothing moved, frames shrunk once from full size are sharper than frames shrunk twice.
+    pictures = (
+        [shrink_frame(f, short_side) for f in aligned.frames]
+        if aligned.moved
+        else [small[p.index] for p in aligned.placements]
+    )
+    moving = moving_pixels(pictures)
+    stay = [float(m.mean()) <= MOST_MOVING for m in moving]
+    order = sorted((i for i in range(len(pictures)) if stay[i]), key=lambda i: float(lightness(pictures[i]).mean()))
+    dropped += [
+        (
+            kept[aligned.placements[i].index].file.name,
+            f"{moving[i].mean():.0%} of it has moved (limit {MOST_MOVING:.0%})",
+        )
+        for i in range(len(pictures))
+        if not stay[i]
+    ]
+    _enough(source, len(order), dropped)
+    frames = [pictures[i] for i in order]
+    sources = [kept[aligned.placements[i].index] for i in order]
+    exposures = exposures_of(frames, sources)
+    reference = make_bracket_reference(frames, rules)
+    decisions = evidence_decisions(reference, frames, merge_light(frames, exposures.evs), rules)
+    reference = rebuild_reference(reference, decisions, rules)
+    everywhere = np.logical_or.reduce([moving[i] for i in order])
+    return PreparedScene(
+        scene_id=source.scene_id,
+        kind=source.kind,
+        frames=frames,
+        evs=exposures.evs,
+        levels=level_names(exposures.evs),
+        linear=None,
+        reference=reference,
+        decisions=decisions,
+        moving=everywhere,
+        dropped=dropped,
+        metadata={
+            **_common(source),
+            "simulated": False,
+            "frames": [
+                _frame_facts(sources[k], aligned, order[k], float(moving[order[k]].mean()), exposures.stated[k])
+                for k in range(len(order))
+            ],
+            "moving": float(everywhere.mean()),
+            "crop": [[s.start, s.stop] for s in aligned.crop],
+            "aligned_size": list(large[0].shape[:2]),
+            "notes": [*source.notes, *exposures.notes],
+            "reasons": dict(Counter(d.reason for d in decisions)),
+        },
+    )
+
+
+def _develop(
+    source: SceneSource, short_side: int, max_megapixels: float
+) -> tuple[list[FrameSource], list[ByteArray], list[ByteArray], list[tuple[str, str]]]:
+    """Readable frames of the bracket's commonest size: their sources, at aligning size, at final size; and the rest."""
+    kept, large, small, sizes, dropped = [], [], [], [], []
+    for facts in source.frames:
+        try:
+            picture = develop_frame(facts, max_megapixels=max_megapixels)
+        except ImageError as error:
+            dropped.append((facts.file.name, str(error)))
+            continue
+        kept.append(facts)
+        sizes.append(picture.shape[:2])
+        large.append(shrink_frame(picture, round(short_side * MARGIN)))
+        small.append(shrink_frame(picture, short_side))
+    if not kept:
+        return kept, large, small, dropped
+    common = Counter(sizes).most_common(1)[0][0]
+    fits = [size == common for size in sizes]
+    dropped += [
+        (facts.file.name, f"is {size[1]} x {size[0]} pixels, the bracket is {common[1]} x {common[0]}")
+        for facts, size, fit in zip(kept, sizes, fits, strict=True)
+        if not fit
+    ]
+    chosen = [i for i, fit in enumerate(fits) if fit]
+    return [kept[i] for i in chosen], [large[i] for i in chosen], [small[i] for i in chosen], dropped
+
+
+def _enough(source: SceneSource, count: int, dropped: Sequence[tuple[str, str]]) -> None:
+    if count < 2:
+        reasons = "; ".join(f"{file}: {reason}" for file, reason in dropped)
+        raise DatasetError(
+            f"{source.scene_id}: {count} of {len(source.frames)} frames can be used, a bracket needs two ({reasons})"
+        )
+
+
+def _common(source: SceneSource) -> dict[str, Any]:
+    """What is known of a scene whatever its kind."""
+    return {
+        **source.metadata,
+        "files": [f.file.name for f in source.frames],
+        **({"view": source.view} if source.view else {}),
+    }
+
+
+def _frame_facts(facts: FrameSource, aligned: Alignment, index: int, moving: float, ev_stated: bool) -> dict[str, Any]:
+    """What is known of one frame of a real bracket: how it was taken and how it was placed."""
+    placement = aligned.placements[index]
+    known = {"exposure_s": facts.exposure_s, "f_number": facts.f_number, "iso": facts.iso}
+    measured = {
+        "same_scene": placement.same_scene,
+        "ssim_before": placement.ssim_before,
+        "ssim_after": placement.ssim_after,
+        "error_before_px": placement.error_before,
+        "error_after_px": placement.error_after,
+    }
+    return {
+        "file": facts.file.name,
+        "simulated": False,
+        **{key: value for key, value in known.items() if value is not None},
+        "ev_stated": ev_stated,
+        "anchor": placement.anchor,
+        "motion_px": placement.motion,
+        **{key: value for key, value in measured.items() if not np.isnan(value)},
+        "unseen": placement.unseen,
+        "moving": moving,
+    }

@@ -1,0 +1,66 @@
+"""What a check finds, and the tests that both layouts share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from luxel.photometry import lightness
+
+SCORE_TOLERANCE = 0.01
+"""Points between a stored score and the score of its map: the released lists have two decimals."""
+
+NEAR_DUPLICATE_BITS = 10
+"""Of the 256 bits of two references' difference hashes: up to here they count as the same picture."""
+
+BitArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. kind: one word for filters. place: file, frame or scene. message: what is wrong."""
+
+    kind: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.place}: {self.message}"
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What a check found. layout: "luxel" or "released". notes: what is worth knowing and no problem."""
+
+    layout: str
+    scenes: int = 0
+    frames: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def difference_hash(picture: npt.NDArray[np.uint8]) -> BitArray:
+    """Which of 16 x 16 cells is darker than its right neighbour: uint8 [H, W, 3] to bool [256].
+
+    It hardly changes with size, compression or exposure, so that equal hashes mean the same picture.
+    """
+    grey = Image.fromarray(np.rint(lightness(picture) * 255).astype(np.uint8))
+    cells = np.asarray(grey.resize((17, 16), Image.Resampling.BOX), dtype=np.int16)
+    return np.asarray(cells[:, 1:] > cells[:, :-1]).ravel()
+
+
+def near_duplicates(hashes: dict[str, BitArray]) -> Iterator[tuple[str, str, int]]:
+    """Pairs of scenes whose references look alike, with the number of bits in which they differ.
+
+    The hash of a nearly flat picture, almost all zeros or ones, says nothing: those are left out.
+    """
+    names = sorted(name for name, bits in hashes.items() if 32 <= bits.sum() <= 224)
+    if len(names) < 2:
+        return
+    table = np.stack([hashes[name] for name in names])
+    for i, name in enumerate(names[:-1]):
+        distance = (table[i + 1 :] != table[i]).sum(axis=1)
+        for j in np.flatnonzero(distance <= NEAR_DUPLICATE_BITS):
+            yield name, names[i + 1 + int(j)], int(distance[j])

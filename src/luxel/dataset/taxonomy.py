@@ -1,0 +1,105 @@
+"""The names of scenes, light and tone, and the tags that people give to source material (paper 4.1, A.1)."""
+
+import csv
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from luxel.errors import DatasetError
+
+AXES = ("scene", "light", "tone")
+
+TAXONOMY = Path(__file__).with_name("taxonomy.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """scenes: super-class to its sub-classes. light, tone: their names."""
+
+    scenes: Mapping[str, tuple[str, ...]]
+    light: tuple[str, ...]
+    tone: tuple[str, ...]
+
+    def names(self, axis: str) -> tuple[str, ...]:
+        """All names of an axis: "scene" (its sub-classes), "light" or "tone"."""
+        if axis == "scene":
+            return tuple(name for names in self.scenes.values() for name in names)
+        return {"light": self.light, "tone": self.tone}[axis]
+
+    def super_class(self, scene: str) -> str:
+        """The super-class of a sub-class, "" for a name that is not in the taxonomy."""
+        return next((top for top, names in self.scenes.items() if scene in names), "")
+
+    def check(self, axis: str, name: str, where: str) -> str:
+        """The name as the taxonomy writes it ("" stays ""). Raises DatasetError for an unknown one, with the nearest.
+
+        where: told in the error, e.g. "tags.csv, line 3".
+        """
+        plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+        known = self.names(axis)
+        if not plain or plain in known:
+            return plain
+        if axis == "scene" and plain in self.scenes:
+            raise DatasetError(f"{where}: {name!r} is a super-class; give one of {', '.join(self.scenes[plain])}")
+        near = difflib.get_close_matches(plain, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise DatasetError(f"{where}: unknown {axis} {name!r}; {hint} New names go into the taxonomy file")
+
+
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """The taxonomy of a TOML file, by default the one that comes with luxel.
+
+    Raises DatasetError: missing, not TOML, a table is absent or of the wrong form, a name is listed twice.
+    """
+    file = path or TAXONOMY
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read as a taxonomy: {error}") from error
+    try:
+        scenes = {str(top): tuple(map(str, names)) for top, names in data["scenes"].items()}
+        taxonomy = Taxonomy(scenes, tuple(map(str, data["light"]["names"])), tuple(map(str, data["tone"]["names"])))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{file}: a taxonomy has tables [scenes] (super-class = list of names), [light] and [tone] (names = list); "
+            f"missing or wrong: {error}"
+        ) from error
+    for axis in AXES:
+        names = taxonomy.names(axis)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DatasetError(f"{file}: {axis} {twice[0]!r} is listed twice; name each once")
+    return taxonomy
+
+
+def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
+    """Tags of a CSV: file name or scene id to scene, light, tone, licence and source, where given.
+
+    path: CSV with a column "name" (or "file") and any of "scene", "light", "tone", "licence", "source". A file may be
+    named with or without its folder. Raises DatasetError with the line: missing file or column, unknown name, a name
+    that comes twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            columns = reader.fieldnames or []
+            key = next((c for c in ("name", "file") if c in columns), None)
+            if key is None:
+                raise DatasetError(f"{path}: has no column 'name'; it has {', '.join(columns) or 'no header'}")
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
+    tags: dict[str, dict[str, str]] = {}
+    for line, row in rows:
+        where, name = f"{path.name}, line {line}", (row[key] or "").strip()
+        if not name:
+            raise DatasetError(f"{where}: the {key} is empty; give a file or a scene")
+        if name in tags:
+            raise DatasetError(f"{where}: {name!r} has been given before; keep one line for it")
+        tags[name] = {axis: taxonomy.check(axis, row.get(axis) or "", where) for axis in AXES if axis in columns}
+        for extra in ("licence", "source"):
+            if value := (row.get(extra) or "").strip():
+                tags[name][extra] = value
+    return tags
