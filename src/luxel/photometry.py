@@ -64,7 +64,7 @@ def expose(linear: npt.ArrayLike, ev: float) -> FloatArray:
 
     linear: any shape, >= 0. ev: stops; +1 doubles the light. Returns float32 of the same shape in [0, 1].
     """
-    return np.clip(np.asarray(linear, dtype=np.float32) * np.float32(2.0**ev), 0.0, 1.0)
+    return np.asarray(np.clip(np.asarray(linear, dtype=np.float32) * np.float32(2.0**ev), 0.0, 1.0))
 
 
 def as_unit_float(image: npt.ArrayLike) -> FloatArray:
