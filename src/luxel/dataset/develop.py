@@ -19,7 +19,7 @@ ByteArray = npt.NDArray[np.uint8]
 SHORT_SIDE = 512
 """Short side of the pictures of IEA40K in pixels (paper A.1)."""
 
-MOST_ENLARGED = 2.0
+MOST_ENLARGED = 2.5
 """Largest factor by which a view of a panorama may be finer than the panorama itself."""
 
 _LIGHT_FORMATS = ("EXR", "HDR", "RAW")

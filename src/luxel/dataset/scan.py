@@ -237,10 +237,10 @@ def _light_scenes(shot: _Shot, views: int) -> list[SceneSource]:
 def view_of(name: str, index: int) -> dict[str, float]:
     """View number `index` of a panorama: yaw, pitch, fov in degrees and aspect, drawn with its name as the seed.
 
-    Field of view 50 to 90 degrees, pitch about the horizon and within the usable elevation.
+    Field of view 65 to 90 degrees, pitch about the horizon and within the usable elevation.
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(f"{name}/{index}".encode()).digest()[:8], "big"))
-    fov, aspect = float(rng.uniform(50, 90)), float(ASPECTS[rng.integers(len(ASPECTS))])
+    fov, aspect = float(rng.uniform(65, 90)), float(ASPECTS[rng.integers(len(ASPECTS))])
     vertical = 2 * np.degrees(np.arctan(np.tan(np.radians(fov) / 2) / aspect))
     reach = max(0.0, USABLE_ELEVATION - vertical / 2)
     pitch = float(np.clip(rng.normal(0, 12), -reach, reach))
