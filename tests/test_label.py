@@ -119,12 +119,30 @@ def test_a_photograph_ends_at_its_white_and_hdr_light_at_its_ceiling() -> None:
 
 
 def test_light_sources_are_small() -> None:
-    clipped = np.zeros((100, 100, 3), dtype=bool)
-    clipped[:10, :9] = True  # 90 pixels: 0.9 %
-    clipped[50:61, 50:61] = True  # 121 pixels: 1.2 %
-    found = light_sources(clipped, largest=0.01)
+    darkest = np.zeros((100, 100, 3), dtype=np.uint8)
+    darkest[:10, :9] = 255  # 90 pixels: 0.9 %
+    darkest[50:61, 50:61] = 255  # 121 pixels: 1.2 %
+    found = light_sources(darkest)
     assert found[:10, :9].all()
     assert found.sum() == 90
+
+
+@pytest.mark.parametrize(
+    ("colour", "source"),
+    [
+        ((255, 255, 255), True),
+        ((255, 252, 180), True),  # a warm lamp
+        ((255, 20, 20), True),  # neon
+        ((20, 60, 255), True),
+        ((200, 225, 252), False),  # a pale blue sky whose blue clips
+        ((252, 200, 170), False),  # skin in the sun
+        ((240, 240, 240), False),
+    ],
+)
+def test_what_is_a_light_source(colour: tuple[int, int, int], source: bool) -> None:
+    darkest = grey(40)
+    darkest[5:8, 5:8] = colour
+    assert light_sources(darkest)[6, 6] == source
 
 
 def test_isolated_pixels_are_cleaned_and_thin_objects_kept() -> None:
@@ -179,8 +197,8 @@ def test_frames_may_come_in_any_order() -> None:
 
 
 def test_one_clipped_channel_clips_its_share_of_the_lightness() -> None:
-    clipped = np.eye(3, dtype=bool)[None]
-    np.testing.assert_allclose(clipped_share(clipped)[0], lightness(np.eye(3, dtype=np.float32)), atol=1e-7)
+    clipped = (np.eye(3) * 255).astype(np.uint8)[None]
+    np.testing.assert_allclose(clipped_share(clipped, 250)[0], lightness(np.eye(3, dtype=np.float32)), atol=1e-7)
 
 
 def test_rising_is_monotone_and_bounded() -> None:

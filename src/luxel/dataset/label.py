@@ -18,12 +18,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from luxel.dataset.bracket import frame as exposed
 from luxel.dataset.reference import BLACK, small_spots
 from luxel.photometry import LIGHTNESS_WEIGHTS, FloatArray, lightness, luminance
 from luxel.residual import residual_map
 
 ByteArray = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+
+
+_NEARLY_ALL = 0.85  # red and green: warm lamps leave blue unclipped
 
 
 class Flag(IntFlag):
@@ -45,7 +49,8 @@ class Flag(IntFlag):
 class LabelRules:
     """Thresholds of the label rules.
 
-    clipped: 8-bit channel value from which a frame's pixel counts as clipped. severe: residual given to light sources
+    clipped: 8-bit channel value from which a frame's pixel counts as clipped. saturated: (max - min) / max of a pixel's
+    channels from which its colour is strong enough for a lit sign. severe: residual given to light sources
     and logos (paper Fig. 7 shows -0.9). source_share: largest share of the picture that one of them covers; larger
     clipped areas are sky or windows, whose label stays measured but gets a low confidence. jump: how far, in residual,
     an anomalous pixel lies from the median of its 5 x 5 neighbourhood. speck: largest number of connected pixels that
@@ -56,9 +61,10 @@ class LabelRules:
     """
 
     clipped: int = 250
+    saturated: float = 0.6
     severe: float = -0.9
     source_share: float = 0.01
-    jump: float = 0.25
+    jump: float = 0.35
     speck: int = 2
     noise_floor: tuple[float, float] = (4.0, 16.0)
     over: float = 0.1
@@ -93,19 +99,27 @@ class Label:
     flags: ByteArray
 
 
-def clipped_share(clipped_channels: Mask) -> FloatArray:
-    """How much of a pixel's lightness is clipped: bool [H, W, 3] per channel to float32 [H, W] in [0, 1]."""
-    return np.asarray(clipped_channels @ np.asarray(LIGHTNESS_WEIGHTS, dtype=np.float32))
+def clipped_share(picture: ByteArray, clipped: int) -> FloatArray:
+    """How much of a pixel's lightness is in clipped channels: uint8 [H, W, 3] to float32 [H, W] in [0, 1].
 
-
-def light_sources(clipped_channels: Mask, *, largest: float, white_only: bool = False) -> Mask:
-    """Light sources and saturated logos: small connected areas clipped in every exposure.
-
-    clipped_channels: bool [H, W, 3]. A red neon sign clips one channel only, so one is enough, unless `white_only`: in
-    a single exposure a clipped channel is as often a red flower. largest: share of the picture. Returns bool [H, W].
+    clipped: channel value from which a channel counts.
     """
-    clipped = clipped_channels.all(axis=-1) if white_only else clipped_channels.any(axis=-1)
-    return small_spots(np.asarray(clipped), largest)
+    return np.asarray((picture >= clipped) @ np.asarray(LIGHTNESS_WEIGHTS, dtype=np.float32))
+
+
+def light_sources(darkest: ByteArray, *, white_only: bool = False, rules: LabelRules = LabelRules()) -> Mask:
+    """Light sources and saturated logos: small connected areas that the darkest exposure clips.
+
+    darkest: uint8 [H, W, 3], sRGB-encoded. Lamps clip nearly all of their lightness; coloured signs may clip one
+    channel only, but then the colour is strong: a pale blue sky whose blue clips is neither. white_only: in a single
+    exposure a strong colour is as often a red flower, so only white counts. Returns bool [H, W].
+    """
+    share = clipped_share(darkest, rules.clipped)
+    if white_only:
+        return small_spots(share > 1 - 1e-3, rules.source_share)
+    most, least = darkest.max(axis=-1).astype(np.float32), darkest.min(axis=-1).astype(np.float32)
+    coloured = (most >= rules.clipped) & (most - least >= rules.saturated * most)
+    return small_spots((share >= _NEARLY_ALL) | coloured, rules.source_share)
 
 
 def rising(values: npt.ArrayLike, low: float, high: float) -> FloatArray:
@@ -131,16 +145,15 @@ def gather_evidence(
     itself ends, 1.0 for a single exposure. photo: the linear light was taken back from one 8-bit photograph, so its
     shadows are quantisation.
     """
-    darkest, brightest = frames[int(np.argmin(evs))], frames[int(np.argmax(evs))]
-    clipped = darkest >= rules.clipped if linear is None else linear >= 0.98 * ceiling
+    brightest = frames[int(np.argmax(evs))]
+    darkest = frames[int(np.argmin(evs))] if linear is None else exposed(linear / np.float32(ceiling), 0)
     if photo and linear is not None:
         dark = 1 - rising(luminance(linear), BLACK / 2, 2 * BLACK)
     else:
         low, high = rules.noise_floor
         dark = 1 - rising(lightness(brightest) * 255, low, high)
-    single = linear is not None and ceiling <= 1
-    sources = light_sources(clipped, largest=rules.source_share, white_only=single)
-    return Evidence(clipped_share(clipped), dark, sources, moving)
+    sources = light_sources(darkest, white_only=linear is not None and ceiling <= 1, rules=rules)
+    return Evidence(clipped_share(darkest, rules.clipped), dark, sources, moving)
 
 
 def mark_severe(

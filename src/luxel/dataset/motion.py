@@ -10,6 +10,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from luxel.dataset.same_scene import BoolArray, Tones, tones
 from luxel.photometry import FloatArray
@@ -22,6 +23,7 @@ REACH = 2
 
 _SMALLEST = 25
 _CODES = 256
+_STEADY = 17  # codes of the running median over the curve
 
 
 def moving_pixels(frames: Sequence[npt.NDArray[np.uint8]]) -> list[BoolArray]:
@@ -65,7 +67,7 @@ def tone_curve_between(
     """The rising curve from one exposure's lightness to another's, and the spread around it, at 256 codes.
 
     darker, brighter: [n] lightness of the same pixels. Returns two float32 [256]: the median of `brighter` at each code
-    of `darker`, made rising, and 1.48 times the median distance from it (the standard deviation of normal noise).
+    of `darker`, steadied over neighbouring codes and made rising, and 1.48 times the median distance from it (the standard deviation of normal noise).
     """
     codes = np.rint(darker * (_CODES - 1)).astype(np.intp)
     order = np.argsort(codes, kind="stable")
@@ -82,5 +84,7 @@ def tone_curve_between(
     if not known:
         return np.linspace(0, 1, _CODES, dtype=np.float32), np.ones(_CODES, dtype=np.float32)
     every = np.arange(_CODES)
-    curve = np.maximum.accumulate(np.interp(every, known, medians))
-    return curve.astype(np.float32), np.interp(every, known, spreads).astype(np.float32)
+    # One flat-coloured thing that moved can own a code or two; its neighbours in the curve outvote it.
+    steady, quiet = (ndimage.median_filter(values, _STEADY, mode="nearest") for values in (medians, spreads))
+    curve = np.maximum.accumulate(np.interp(every, known, steady))
+    return curve.astype(np.float32), np.interp(every, known, quiet).astype(np.float32)
