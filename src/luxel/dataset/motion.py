@@ -67,7 +67,8 @@ def tone_curve_between(
     """The rising curve from one exposure's lightness to another's, and the spread around it, at 256 codes.
 
     darker, brighter: [n] lightness of the same pixels. Returns two float32 [256]: the median of `brighter` at each code
-    of `darker`, steadied over neighbouring codes and made rising, and 1.48 times the median distance from it (the standard deviation of normal noise).
+    of `darker`, steadied over neighbouring codes and made rising, and 1.48 times the median distance from it (the
+    standard deviation of normal noise).
     """
     codes = np.rint(darker * (_CODES - 1)).astype(np.intp)
     order = np.argsort(codes, kind="stable")
