@@ -274,8 +274,14 @@ def arguments(folder: Path, weights: Path) -> list[str]:
 def start(folder: Path, weights: Path, jobs: int) -> "subprocess.Popen[str]":
     """A run over `folder`/in, in its own process group, that has stored at least two rows and is not done."""
     command = command_line(*arguments(folder, weights), "--jobs", jobs)
+    # A shell's background job ignores Ctrl-C, and so would a program started by tests that run in one.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     journal = folder / "out" / "results.jsonl"
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):

@@ -25,6 +25,7 @@ from luxel.report.page import write_page
 from luxel.zones import ROMAN, zone_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (pip install selenium)")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -106,17 +107,29 @@ def opened(browser: Any, page: Path) -> Any:
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Waits for a condition, long enough for a busy machine."""
+    """Waits for a condition, long enough for a busy machine; what the page replaces meanwhile is looked for again."""
     end = time.monotonic() + PATIENCE
-    while not (result := condition()):
+    while True:
+        try:
+            if result := condition():
+                return result
+        except StaleElementReferenceException:
+            pass
         assert time.monotonic() < end, "the page did not get there"
         time.sleep(0.03)
-    return result
 
 
 def press(browser: Any, *keys: str) -> None:
-    for key in keys:
+    def send(key: str) -> bool:
         browser.switch_to.active_element.send_keys(key)
+        return True
+
+    for key in keys:
+        until(lambda key=key: send(key))  # an element that went stale did not get the key
+
+
+def focused(browser: Any, attribute: str) -> str:
+    return browser.execute_script("return document.activeElement.getAttribute(arguments[0])", attribute)
 
 
 def names(browser: Any) -> list[str]:
@@ -134,8 +147,12 @@ def choose(browser: Any, name: str, value: str) -> None:
 
 
 def open_picture(browser: Any, name: str) -> None:
-    card = next(c for c in browser.find_elements(By.CSS_SELECTOR, ".card") if name in c.get_attribute("aria-label"))
-    card.click()
+    def click() -> bool:
+        cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+        next(card for card in cards if name in card.get_attribute("aria-label")).click()
+        return True
+
+    until(click)
     until(lambda: browser.execute_script("return document.getElementById('viewer').dataset.shown !== undefined"))
     assert name in browser.find_element(By.ID, "viewer-name").text
 
@@ -316,7 +333,7 @@ def test_clipped_light_can_only_be_bounded(opened: Any) -> None:
 def test_everything_goes_by_keyboard_alone(opened: Any) -> None:
     opened.execute_script("document.activeElement.blur(); document.getElementById('clear').focus()")
     press(opened, Keys.TAB)
-    assert opened.switch_to.active_element.get_attribute("role") == "gridcell"
+    assert focused(opened, "role") == "gridcell"
     press(opened, Keys.HOME, Keys.ARROW_RIGHT, "4", Keys.ARROW_RIGHT, "p", Keys.ENTER)
     assert opened.execute_script("return document.getElementById('viewer').open")
     first = opened.find_element(By.ID, "viewer-name").text
@@ -329,12 +346,12 @@ def test_everything_goes_by_keyboard_alone(opened: Any) -> None:
     shown = opened.find_element(By.ID, "viewer-name").text
     press(opened, Keys.ESCAPE)
     assert not opened.execute_script("return document.getElementById('viewer').open")
-    assert shown in opened.switch_to.active_element.get_attribute("aria-label")
-    assert "reject" in opened.switch_to.active_element.get_attribute("aria-label")
+    until(lambda: shown in focused(opened, "aria-label"))  # a dialog tells of its closing a moment later
+    assert "reject" in focused(opened, "aria-label")
     press(opened, "?")
     assert opened.execute_script("return document.getElementById('help').open")
     press(opened, Keys.ESCAPE, "/")
-    assert opened.switch_to.active_element.get_attribute("id") == "name"
+    assert focused(opened, "id") == "name"
     press(opened, "c_ideal", Keys.TAB)
     assert names(opened) == ["c_ideal.png"]
 
