@@ -13,20 +13,16 @@ from luxel import images
 from luxel.dataset.align import SMALLEST_CROP, align, common_area, inside
 from luxel.dataset.bracket import frame
 from luxel.dataset.motion import moving_pixels, tone_curve_between
-from luxel.dataset.registration import STILL, corner_motion
+from luxel.dataset.refinement import corner_motion, refine
+from luxel.dataset.registration import STILL
 from luxel.dataset.same_scene import (
     COARSE_SIDE,
     SAME_SCENE,
-    Tones,
-    common_ranks,
-    masked_ssim,
-    ranks,
     scene_groups,
     scene_similarity,
-    similarity,
     similarity_table,
-    tones,
 )
+from luxel.dataset.tones import Tones, common_ranks, masked_ssim, ranks, similarity, tones
 from luxel.errors import DatasetError
 from luxel.photometry import lightness
 from source_material import light_of, seen_through
@@ -131,6 +127,35 @@ def test_known_motion_is_found_within_half_a_pixel(
     print(f"motion {corner_motion(wanted.astype(np.float32), (392, 392)):5.1f} px, EV {evs}: error {error:.3f} px")
     assert error < 0.5
     assert placed.ssim_after > placed.ssim_before
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+@pytest.mark.parametrize("ev", [2, 3])
+@pytest.mark.parametrize("motion", [turn(0, -0.6, 0.5), turn(0, 3.3, -7.6), turn(-4, 10.2, 4.9)])
+def test_known_motion_is_found_where_most_of_the_brighter_frame_is_clipped(
+    name: str, ev: float, motion: npt.NDArray[np.float64]
+) -> None:
+    light = light_of(name, height=512)[:512, :512] if name == "astronaut" else light_of(name, height=512)[:, 100:612]
+    frames = moved_bracket(light, motion, (0, ev))
+    assert tones(frames[1]).seen.mean() < 0.4
+    aligned = align(frames)
+    assert not aligned.dropped
+    [placed] = [p for p in aligned.placements if not p.anchor]
+    wanted = np.linalg.inv(motion) if placed.index == 1 else motion
+    assert corner_motion((np.linalg.inv(wanted) @ placed.homography).astype(np.float32), (392, 392)) < 0.25
+
+
+def test_refining_a_motion_and_its_inverse_agree(light: npt.NDArray[np.float32]) -> None:
+    a, b = (tones(f) for f in moved_bracket(light, turn(1, 4, -3), (0, 2)))
+    start = np.eye(3, dtype=np.float32)
+    there, back = refine(a, b, start, "rigid"), refine(b, a, start, "rigid")
+    assert there is not None
+    assert back is not None
+    assert corner_motion(there @ back, (392, 392)) < 0.05
+    again = refine(a, b, there, "rigid")
+    assert again is not None
+    assert corner_motion(np.linalg.inv(there) @ again, (392, 392)) < 0.02
+    assert refine(a, tones(np.zeros((392, 392, 3), np.uint8)), start) is None
 
 
 def test_perspective_is_found(light: npt.NDArray[np.float32]) -> None:
@@ -312,5 +337,7 @@ def test_development_brackets(name: str) -> None:
     elif name == "building":  # drifts by one to two pixels from frame to frame
         assert all(p.motion < 2.5 for p in aligned.placements)
         assert all(p.error_after < 0.5 for p in aligned.placements if not p.anchor)
-    else:
-        assert all(p.motion < STILL for p in aligned.placements)
+    else:  # tripods; what little the first frame of street_tree moved, features confirm
+        moved = [p for p in aligned.placements if p.motion >= STILL]
+        assert all(p.motion < 0.6 and p.error_after < 0.8 * p.error_before for p in moved)
+        assert len(moved) <= 1

@@ -127,6 +127,18 @@ def test_light_sources_are_small() -> None:
     assert found.sum() == 90
 
 
+def test_panes_of_a_window_are_no_lamps() -> None:
+    darkest = np.zeros((200, 300, 3), dtype=np.uint8)
+    for top in range(20, 100, 10):
+        for left in range(50, 130, 10):
+            darkest[top : top + 8, left : left + 8] = 255  # 64 panes of 64 pixels, bars of 2 pixels between: 6.8 %
+    darkest[150:158, 200:208] = 255
+    found = light_sources(darkest)
+    assert found[150:158, 200:208].all()
+    assert found.sum() == 64
+    assert light_sources(darkest, rules=LabelRules(bars=0.0)).sum() == 65 * 64
+
+
 @pytest.mark.parametrize(
     ("colour", "source"),
     [

@@ -1,9 +1,9 @@
 """Alignment of a bracket (paper 4.1): drop what shows another scene, register the rest, crop, check again.
 
-Frames are compared by the ranks of their pixels (`same_scene`), so nothing here needs to know exposures or the
-camera's tone curve. Starting from the best exposed frame, the frame most like one that is already placed is placed
-next: a homography from matched features, refined by ECC on the ranks. A step between neighbours in exposure has more
-in common than a jump to the middle of the bracket.
+Frames are compared by the ranks of their pixels (`tones`), so nothing here needs to know exposures or the camera's tone
+curve. Starting from the best exposed frame, the frame most like one that is already placed is placed next: a motion
+from matched features, refined pixel by pixel. A step between neighbours in exposure has more in common than a jump to
+the middle of the bracket.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from luxel.dataset.refinement import corner_motion
 from luxel.dataset.registration import (
     STILL,
     Features,
-    corner_motion,
     feature_distance,
     find_features,
     match_features,
@@ -25,17 +25,12 @@ from luxel.dataset.registration import (
 )
 from luxel.dataset.same_scene import (
     COARSE_SIDE,
-    LEAST_COMMON,
     SAME_SCENE,
-    BoolArray,
-    Similarity,
     SimilarityTable,
-    Tones,
     scene_groups,
-    similarity,
     similarity_table,
-    tones,
 )
+from luxel.dataset.tones import LEAST_COMMON, BoolArray, Similarity, Tones, similarity, tones
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray
 

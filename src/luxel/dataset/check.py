@@ -190,7 +190,7 @@ def _check_reference(
     folder: Path, row: FrameRow, reference: npt.NDArray[np.uint8], settings: BuildSettings
 ) -> Iterator[Problem]:
     """The stored reference against what fused picture, blocks and zone decisions give."""
-    made = reference_of(scene_folder(folder, row.scene_id), settings.zones)
+    made = reference_of(scene_folder(folder, row.scene_id), settings.zones, row.kind)
     if made.shape != reference.shape or np.abs(made.astype(np.int16) - reference).max() > 1:
         message = "is not what its zone decisions give; run luxel dataset reference"
         yield Problem("reference", row.reference, message)

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.dataset.bracket import LEVELS, metered_gain
-from luxel.dataset.same_scene import BRIGHTEST
 from luxel.dataset.scan import FrameSource
+from luxel.dataset.tones import BRIGHTEST
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear
 
 ByteArray = npt.NDArray[np.uint8]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from luxel.dataset.bracket import frame as exposed
-from luxel.dataset.reference import BLACK, small_spots
+from luxel.dataset.reference import BLACK
 from luxel.photometry import LIGHTNESS_WEIGHTS, FloatArray, lightness, luminance
 from luxel.residual import residual_map
 
@@ -52,8 +52,10 @@ class LabelRules:
     clipped: 8-bit channel value from which a frame's pixel counts as clipped. saturated: (max - min) / max of a pixel's
     channels from which its colour is strong enough for a lit sign. severe: residual given to light sources
     and logos (paper Fig. 7 shows -0.9). source_share: largest share of the picture that one of them covers; larger
-    clipped areas are sky or windows, whose label stays measured but gets a low confidence. jump: how far, in residual,
-    an anomalous pixel lies from the median of its 5 x 5 neighbourhood. speck: largest number of connected pixels that
+    clipped areas are sky or windows, whose label stays measured but gets a low confidence. bars: clipped areas that are
+    parted by less than this share of the short side count as one, so that the parts of a large window or of a softbox
+    are not taken for many lamps; a few bright panes of coloured glass still are. jump: how far, in residual, an
+    anomalous pixel lies from the median of its 5 x 5 neighbourhood. speck: largest number of connected pixels that
     still count as isolated; wires and letters are longer. noise_floor: lightness, in 1/255, of the brightest frame at
     which a pixel is noise (first) and at which it is signal (second). over, dark, moving: confidence where the light is
     clipped in every exposure, where it is noise in every exposure, and where the frames disagree. by_rule: confidence
@@ -64,6 +66,7 @@ class LabelRules:
     saturated: float = 0.6
     severe: float = -0.9
     source_share: float = 0.01
+    bars: float = 0.01
     jump: float = 0.35
     speck: int = 2
     noise_floor: tuple[float, float] = (4.0, 16.0)
@@ -116,10 +119,18 @@ def light_sources(darkest: ByteArray, *, white_only: bool = False, rules: LabelR
     """
     share = clipped_share(darkest, rules.clipped)
     if white_only:
-        return small_spots(share > 1 - 1e-3, rules.source_share)
+        return _single_spots(share > 1 - 1e-3, rules)
     most, least = darkest.max(axis=-1).astype(np.float32), darkest.min(axis=-1).astype(np.float32)
     coloured = (most >= rules.clipped) & (most - least >= rules.saturated * most)
-    return small_spots((share >= _NEARLY_ALL) | coloured, rules.source_share)
+    return _single_spots((share >= _NEARLY_ALL) | coloured, rules)
+
+
+def _single_spots(mask: Mask, rules: LabelRules) -> Mask:
+    """The parts of a mask that cover less than `source_share` together with all parts that only bars part from them."""
+    side = 2 * round(rules.bars * min(mask.shape) / 2) + 1
+    joined, _ = ndimage.label(cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)))
+    small = np.bincount(joined[mask], minlength=int(joined.max()) + 1) < rules.source_share * mask.size
+    return np.asarray(mask & small[joined])
 
 
 def rising(values: npt.ArrayLike, low: float, high: float) -> FloatArray:

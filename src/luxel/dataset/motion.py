@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from luxel.dataset.same_scene import BoolArray, Tones, tones
+from luxel.dataset.tones import BoolArray, Tones, tones
 from luxel.photometry import FloatArray
 
 TOLERANCE = 0.06

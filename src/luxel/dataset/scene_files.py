@@ -76,7 +76,7 @@ def write_scene(
     images.write(folder / BLOCKS, prepared.reference.labels.astype(np.uint16))
     images.write(folder / EVIDENCE, _encode_evidence(evidence, prepared.reference.untouched))
     write_zones(folder, prepared.decisions)
-    write_reference(folder, zones)
+    write_reference(folder, zones, prepared.kind)
     rows, notes = label_scene(dataset, folder, _rows(prepared, source, folder), rules)
     notes = [*prepared.metadata.get("notes", source.notes), *notes]
     record = {
@@ -94,22 +94,24 @@ def write_scene(
     return notes
 
 
-def write_reference(folder: Path, zones: ZoneRules) -> None:
+def write_reference(folder: Path, zones: ZoneRules, kind: str) -> None:
     """Makes reference.png from the fused picture, the blocks and the zone decisions of a scene's folder.
 
-    Raises DatasetError for decisions that are not one for each block, ImageError for files that cannot be read.
+    kind: of the scene, as in `PreparedScene`; photographs get the plain rules whatever `zones` says. Raises
+    DatasetError for decisions that are not one for each block, ImageError for files that cannot be read.
     """
-    images.write(folder / REFERENCE, reference_of(folder, zones))
+    images.write(folder / REFERENCE, reference_of(folder, zones, kind))
 
 
-def reference_of(folder: Path, zones: ZoneRules) -> ByteArray:
+def reference_of(folder: Path, zones: ZoneRules, kind: str) -> ByteArray:
     """The reference that a scene's files give, uint8 [H, W, 3]. Raises as `write_reference` does."""
     fused = as_unit_float(images.read(folder / FUSED).pixels)
     labels = read_blocks(folder, fused.shape[:2])
     untouched = (read_bytes_image(folder / EVIDENCE)[..., 2] & _UNTOUCHED_BIT) > 0
     blank = np.zeros(int(labels.max()) + 1, dtype=np.float32)
+    rules = ZoneRules() if kind == "photo" else zones
     try:
-        made = rebuild_reference(Reference(fused, fused, labels, blank, untouched), read_zones(folder), zones)
+        made = rebuild_reference(Reference(fused, fused, labels, blank, untouched), read_zones(folder), rules)
     except DatasetError as error:
         raise DatasetError(f"{folder / ZONES}: {error}") from error
     return np.rint(made.image * 255).astype(np.uint8)

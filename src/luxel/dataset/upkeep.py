@@ -34,14 +34,13 @@ from luxel.dataset.manifest import (
     write_json,
     write_manifest,
 )
-from luxel.dataset.reference import ZoneRules
 from luxel.dataset.scene_files import label_scene, read_zones, save_rows, write_reference, write_zones
 from luxel.dataset.splits import SHARES, split_rows
-from luxel.dataset.zone_decisions import change_decision
+from luxel.dataset.zone_decisions import EvidenceRules, change_decision
 from luxel.errors import DatasetError
 
 REPORT = "report.json"
-PIPELINE = 1
+PIPELINE = 2
 """Raised whenever the same source and settings would give other pixels."""
 
 
@@ -49,12 +48,12 @@ PIPELINE = 1
 class BuildSettings:
     """Everything besides the sources that decides the pixels of a dataset.
 
-    short_side: of every picture, in pixels. rules: of the labels. zones: of the references.
+    short_side: of every picture, in pixels. rules: of the labels. zones: of the references, but not of photographs'.
     """
 
     short_side: int = 512
     rules: LabelRules = field(default_factory=LabelRules)
-    zones: ZoneRules = field(default_factory=ZoneRules)
+    zones: EvidenceRules = field(default_factory=EvidenceRules)
 
     def facts(self) -> dict[str, Any]:
         """The settings as plain JSON values, with the versions of the pipeline and the format."""
@@ -94,7 +93,8 @@ def rereference(out: Path, scenes: Iterable[str] | None = None) -> tuple[int, li
     with locked(out):
         chosen = [folder.name for folder in scene_folders(out, scenes) if read_zones(folder)]
         for scene in chosen:
-            write_reference(scene_folder(out, scene), settings.zones)
+            folder = scene_folder(out, scene)
+            write_reference(folder, settings.zones, str(read_scene(folder)["kind"]))
     return relabel(out, chosen)
 
 
@@ -164,7 +164,7 @@ def settings_of(out: Path) -> BuildSettings:
     facts = dataset_record(out)["settings"]
     try:
         rules = LabelRules(**{**facts["rules"], "noise_floor": tuple(facts["rules"]["noise_floor"])})
-        return BuildSettings(short_side=facts["short_side"], rules=rules, zones=ZoneRules(**facts["zones"]))
+        return BuildSettings(short_side=facts["short_side"], rules=rules, zones=EvidenceRules(**facts["zones"]))
     except (KeyError, TypeError) as error:
         raise DatasetError(f"{out / DATASET}: its settings are not what this luxel knows ({error})") from error
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from luxel.dataset.reference import Reference, ZoneRules, decide_zones, rebuild
-from luxel.dataset.same_scene import BRIGHTEST, DARKEST
 from luxel.dataset.superpixels import block_mean
+from luxel.dataset.tones import BRIGHTEST, DARKEST
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear, to_srgb
 from luxel.zones import luminance_of, zone_of
@@ -59,7 +59,7 @@ class EvidenceRules(ZoneRules):
     """The plain pull with a stricter smoothing, for brackets and HDR light.
 
     The pull follows the picture with its texture taken out by a bilateral filter: it keeps to the edges, and texture
-    keeps its contrast. On the five development brackets and twelve views halos fall to about 60 % of the plain rules'
+    keeps its contrast. On the five development brackets and eleven views halos fall to 60 to 65 % of the plain rules'
     (docs/dataset-pipeline.md has the table). guide_radius: of the bilateral filter, a share of the short side.
     guide_contrast: lightness below which a difference counts as texture.
     """
