@@ -17,7 +17,9 @@ from luxel.cli import app
 from luxel.cli.dataset import dataset as group
 from luxel.dataset.bracket import frame
 from luxel.dataset.manifest import read_json, read_manifest
+from luxel.dataset.prepare import prepare_scene
 from luxel.dataset.procedural import procedural_scene
+from luxel.dataset.scan import scan
 
 COMMANDS = sorted(typer.main.get_command(group).commands)  # type: ignore[attr-defined]
 PAGE = Path(__file__).parents[1] / "docs" / "dataset-build.md"
@@ -98,6 +100,14 @@ def test_align_writes_frames_and_says_how_well(material: Path, tmp_path: Path) -
     alone = luxel("align", material / "photo.jpg", "--out", tmp_path / "out")
     assert alone.exit_code == 2
     assert "no bracket" in alone.stderr
+
+
+def test_stored_references_are_what_preparing_a_scene_gives(material: Path, built: Path) -> None:
+    """Zone rules with evidence for brackets and HDR light, the plain ones for photographs."""
+    for source in scan([material]):
+        prepared = prepare_scene(source, short_side=96)
+        stored = images.read(built / "scenes" / source.scene_id / "reference.png").pixels
+        assert np.abs(prepared.reference.image * 255 - stored).max() < 1.1, source.kind
 
 
 def test_build_check_stats_split(built: Path) -> None:
@@ -213,7 +223,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "cv2" else find(name, *a))
-    needs_out = command in ("build", "align", "convert")
+    needs_out = command in ("build", "align", "convert", "tags")
     shown = luxel(command, tmp_path, *(("--out", tmp_path / "out") if needs_out else ()))
     assert shown.exit_code == 2
     assert f"luxel dataset {command}" in flat(shown.stderr)

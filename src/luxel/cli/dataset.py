@@ -104,6 +104,60 @@ def scan(
 
 
 @dataset.command()
+def tags(
+    sources: SourcesArgument,
+    out: Annotated[Path, typer.Option(help="CSV to write; must not be there yet.", metavar="FILE")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="CLIP checkpoint for scene and light: a folder, or a name on the model hub. Left out: tone only.",
+            metavar="FOLDER|NAME",
+        ),
+    ] = "",
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the named checkpoint if it is not in the cache.")
+    ] = False,
+    given: Annotated[
+        Path | None, typer.Option("--tags", help="CSV of tags that stand already.", metavar="FILE", show_default=False)
+    ] = None,
+    views: ViewsOption = 1,
+) -> None:
+    """Suggest tags for scene, light and tone, as a CSV to correct and give to build with --tags.
+
+    Scene and light need the extra "tags" and a CLIP checkpoint. Nothing is downloaded without --download. Tags that
+    index.csv or --tags give already are kept.
+
+    \b
+    Examples:
+      luxel dataset tags photos --out tags.csv
+      luxel dataset tags brackets photos --out tags.csv --model checkpoints/clip
+      luxel dataset tags photos --out tags.csv --model openai/clip-vit-base-patch32 --download
+
+    Exit code: 0 every scene has suggestions, 1 some pictures cannot be used, 2 wrong usage.
+    """
+    _need_dataset_extra("luxel dataset tags")
+    from luxel.dataset.tag_suggestions import Suggestion, Tagger, suggest, write_suggestions
+    from luxel.dataset.taxonomy import load_taxonomy
+    from luxel.errors import DatasetError
+
+    if out.exists():
+        raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
+    tagger = Tagger(model, load_taxonomy(), download=download) if model else None
+    found = _scan(sources, given, views)
+    rows: list[Suggestion] = []
+    with _progress("looking", len(found)) as advance:
+        for row in suggest(found, tagger):
+            rows.append(row)
+            advance(row.name)
+    count = write_suggestions(out, rows)
+    for row in rows:
+        if row.failed:
+            _say(f"{row.name}: {row.failed}")
+    typer.echo(f"{out}: suggestions for {count} scenes; correct them, then luxel dataset build --tags {out}")
+    raise typer.Exit(1 if count < len(rows) else 0)
+
+
+@dataset.command()
 def align(
     sources: SourcesArgument,
     out: Annotated[Path, typer.Option(help="Folder for the aligned frames.", metavar="DIR")],
