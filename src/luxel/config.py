@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from luxel.errors import RecipeError
 
@@ -27,6 +27,7 @@ class ModelSection(Section):
     channels: int = Field(default=8, ge=1)
     structure_widths: tuple[int, ...] = (8, 16, 32, 96)
     lightness_widths: tuple[int, ...] = (8, 16, 32, 80, 192)
+    prediction_width: int = Field(default=32, ge=1)
     start: str = Field(default="random", description='"random", "shipped", or a .safetensors file')
 
 
@@ -35,6 +36,14 @@ class DataSection(Section):
 
     source: Literal["folder", "procedural"] = "folder"
     scenes: int = Field(default=24, ge=4, description="procedural only: number of scenes")
+    built: tuple[str, ...] = Field(default=(), description="folders of built datasets, in either layout")
+    built_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        validate_default=True,
+        description="share of samples from built datasets; at 1 no scene is rendered, and validation is theirs too",
+    )
     views: int = Field(default=16, ge=1, description="views per panorama for training")
     validation_views: int = Field(default=8, ge=1, description="views per panorama for validation")
     short_side: int = Field(default=256, ge=64)
@@ -43,6 +52,13 @@ class DataSection(Section):
     seed: int = 0
     workers: int = Field(default=1, ge=0, description="sample-making processes; 0 makes them in the training process")
     render_jobs: int = Field(default=2, ge=1)
+
+    @field_validator("built_share")
+    @classmethod
+    def _share_needs_datasets(cls, share: float, info: ValidationInfo) -> float:
+        if (share > 0) != bool(info.data.get("built")):
+            raise ValueError("data.built names the datasets, data.built_share is above 0: give both or neither")
+        return share
 
 
 class Phase(Section):

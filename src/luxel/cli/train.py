@@ -127,6 +127,7 @@ def evaluate(
     from luxel.cli.progress import bar
     from luxel.dataset.bracket import LEVELS
     from luxel.dataset.scenes import data_root, list_sources, render_store
+    from luxel.dataset.validation import is_fixed_list
     from luxel.photometry import as_unit_float
     from luxel.runtime import load, predict
     from luxel.weights import locate
@@ -146,6 +147,8 @@ def evaluate(
         short_side=256,
         progress=lambda scenes, total: bar(scenes, total, "rendering scenes"),
     )
+    if not is_fixed_list(store):
+        typer.echo("note: not the scenes of luxel's validation list; figures cannot be compared with ours", err=True)
     rows = measure_all(
         predictors,
         store,

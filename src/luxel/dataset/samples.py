@@ -1,6 +1,7 @@
 """Training samples: an exposure of a scene and its residual map, cut and turned together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,8 @@ import numpy.typing as npt
 from luxel.dataset.scenes import SceneStore
 from luxel.dataset.simulate import capture, random_camera
 from luxel.photometry import FloatArray, lightness
+
+Part = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +41,16 @@ def draw_sample(
     h, w = store.size(i)
     top, left = int(rng.integers(0, h - rules.crop + 1)), int(rng.integers(0, w - rules.crop + 1))
     linear, reference = store.window(i, slice(top, top + rules.crop), slice(left, left + rules.crop))
+    linear, reference = mirror_and_turn(rng, linear, reference)
+    image = capture(linear, random_camera(rng, jpeg_share=rules.jpeg_share), rng)
+    return image, reference - lightness(image)
+
+
+def mirror_and_turn(rng: np.random.Generator, *parts: Part) -> tuple[Part, ...]:
+    """Arrays [side, side, ...] of one window, all mirrored or not and turned by the same number of quarters."""
     if rng.random() < 0.5:
-        linear, reference = linear[:, ::-1], reference[:, ::-1]
+        parts = tuple(part[:, ::-1] for part in parts)
     if rng.random() < 0.25:  # most pictures stand upright, and light falls from above; a few do not
         turns = int(rng.integers(1, 4))
-        linear, reference = np.rot90(linear, turns), np.rot90(reference, turns)
-    image = capture(np.ascontiguousarray(linear), random_camera(rng, jpeg_share=rules.jpeg_share), rng)
-    return image, np.ascontiguousarray(reference) - lightness(image)
+        parts = tuple(np.rot90(part, turns) for part in parts)
+    return tuple(np.ascontiguousarray(part) for part in parts)

@@ -124,6 +124,8 @@ class SceneStore:
     len(store), store[i] -> Scene with float16 arrays widened only where a sample needs them; store.kinds.
     """
 
+    files = ("linear.f16", "reference.f16")
+
     def __init__(self, folder: Path) -> None:
         index = folder / "index.json"
         if not index.is_file():
@@ -134,6 +136,10 @@ class SceneStore:
         self.names: list[str] = [entry["name"] for entry in self.entries]
         self._linear = np.memmap(folder / "linear.f16", dtype=np.float16, mode="r")
         self._reference = np.memmap(folder / "reference.f16", dtype=np.float16, mode="r")
+
+    def __reduce__(self) -> tuple[type["SceneStore"], tuple[Path]]:
+        # NumPy would send another process the pixels themselves.
+        return SceneStore, (self.folder,)
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -1,14 +1,21 @@
-"""The fixed validation pictures and the measures taken on them, for networks and for anything else that makes a map."""
+"""The fixed validation pictures and the measures taken on them, for networks and for anything else that makes a map.
 
+Which they are is written down in `validation.csv`: 142 scenes (file, and the seed that turns a panorama into a view),
+each at the nine levels, 1,278 pictures. Figures taken on another list must not stand beside ours.
+"""
+
+import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from luxel import metrics
 from luxel.dataset.bracket import LEVELS
-from luxel.dataset.scenes import Kind, SceneStore
+from luxel.dataset.built_samples import BuiltStore, spread
+from luxel.dataset.scenes import SceneStore
 from luxel.dataset.simulate import capture, random_camera
 from luxel.photometry import FloatArray, lightness
 
@@ -16,22 +23,38 @@ Predictor = Callable[[npt.NDArray[np.uint8]], FloatArray]
 """A picture uint8 [H, W, 3] to its residual map float32 [H, W]."""
 
 
+def fixed_scenes() -> list[str]:
+    """Names of the 142 scenes of `validation.csv`, in order."""
+    with Path(__file__).with_name("validation.csv").open(newline="") as handle:
+        return [row["scene"] for row in csv.DictReader(handle)]
+
+
+def is_fixed_list(store: SceneStore) -> bool:
+    """Whether a store holds exactly the scenes of `validation.csv`, in its order."""
+    return store.names == fixed_scenes()
+
+
 @dataclass(frozen=True, slots=True)
 class ValidationPicture:
     """One exposure of a validation scene and its true residual map."""
 
     scene: str
-    kind: Kind
+    kind: str
     level: str
     image: npt.NDArray[np.uint8]
     residual: FloatArray
 
 
-def validation_pictures(store: SceneStore, *, limit: int | None = None) -> Iterator[ValidationPicture]:
-    """Every scene of a store at the nine levels, camera seeded by scene and level, so always the same pictures.
+def validation_pictures(store: SceneStore | BuiltStore, *, limit: int | None = None) -> Iterator[ValidationPicture]:
+    """The validation pictures of a store, always the same.
 
-    limit: take about this many, spread evenly over scenes and levels.
+    Scenes: every one at the nine levels, camera seeded by scene and level. Frames of a built dataset: as they are, with
+    their labels. limit: take about this many, spread over scenes and levels.
     """
+    if isinstance(store, BuiltStore):
+        for name, kind, level, frame in spread(store, limit):
+            yield ValidationPicture(name, kind, level, frame.image, frame.residual)
+        return
     jobs = [(i, level) for i in range(len(store)) for level in LEVELS]
     if limit is not None and limit < len(jobs):
         # A stride that shares no factor with the nine levels visits all of them.

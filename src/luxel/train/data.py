@@ -1,23 +1,60 @@
 """Batches for the training loop and pictures for its validation, from a recipe."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from luxel.config import DataSection, Phase, Recipe
+from luxel.dataset.built_samples import BuiltStore, draw_built_sample, open_built, smallest_side
 from luxel.dataset.samples import SampleRules, draw_sample
 from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, render_store
+from luxel.errors import DatasetError
+from luxel.photometry import FloatArray
 
 PROCEDURAL_VALIDATION_SEED = 1_000_000
 
 
-def open_stores(data: DataSection, cache: Path, progress: Any = None) -> tuple[SceneStore, SceneStore]:
-    """Training and validation scenes of a recipe, rendered into `cache` if they are not there yet."""
+Batch = tuple[Tensor, Tensor, Tensor | None]
+"""Image uint8 [B, 3, crop, crop], residual float32 [B, 1, crop, crop], and its confidence float32 [B, 1, crop, crop],
+None where every pixel counts alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What samples are drawn from: simulated scenes, frames of built datasets, or both."""
+
+    scenes: SceneStore | None
+    built: BuiltStore | None
+
+
+def open_stores(data: DataSection, cache: Path, progress: Any = None) -> tuple[TrainingData, SceneStore | BuiltStore]:
+    """Training data and validation pictures of a recipe, made in `cache` if they are not there yet.
+
+    With data.built_share = 1 both come from the built datasets, by the splits in their manifests. Below 1 the
+    validation scenes are the simulated ones, and built scenes made from one of their source files are not trained on.
+    """
+    if data.built_share == 1:
+        train, validation = (_open_built(data, cache, split, (), progress) for split in ("train", "val"))
+        return TrainingData(None, train), validation
+    scenes, validation_scenes, held_out = _open_scenes(data, cache, progress)
+    built = _open_built(data, cache, "train", held_out, progress) if data.built else None
+    return TrainingData(scenes, built), validation_scenes
+
+
+def _open_built(data: DataSection, cache: Path, split: str, leave_out: Sequence[str], progress: Any) -> BuiltStore:
+    folders = [Path(folder) for folder in data.built]
+    return open_built(cache, folders, split, short_side=data.short_side, leave_out=leave_out, progress=progress)
+
+
+def _open_scenes(data: DataSection, cache: Path, progress: Any) -> tuple[SceneStore, SceneStore, list[str]]:
+    """Training scenes, validation scenes, and the names of the validation scenes' source files."""
     if data.source == "procedural":
         root = Path()
         train = [Source("procedural", "", data.seed + i) for i in range(data.scenes)]
@@ -31,7 +68,7 @@ def open_stores(data: DataSection, cache: Path, progress: Any = None) -> tuple[S
         render_store(cache, sources, root, short_side=data.short_side, jobs=data.render_jobs, progress=progress)
         for sources in (train, validation)
     ]
-    return stores[0], stores[1]
+    return stores[0], stores[1], sorted({Path(source.file).stem for source in validation if source.file})
 
 
 def phase_of(step: int, recipe: Recipe) -> Phase:
@@ -45,38 +82,55 @@ def phase_of(step: int, recipe: Recipe) -> Phase:
     return recipe.train.phases[-1]
 
 
-class Batches(Dataset[tuple[Tensor, Tensor]]):
-    """Batch number `step` of a run, the same whenever and wherever it is asked for: that makes resuming exact.
+class Batches(Dataset[Batch]):
+    """Batch number `step` of a run, the same whenever and wherever it is asked for: that makes resuming exact."""
 
-    An item is image uint8 [B, 3, crop, crop] and residual float32 [B, 1, crop, crop].
-    """
-
-    def __init__(self, store: SceneStore, recipe: Recipe) -> None:
-        self.store, self.recipe = store, recipe
+    def __init__(self, training_data: TrainingData, recipe: Recipe) -> None:
+        self.data, self.recipe = training_data, recipe
+        crop = max(phase.crop for phase in recipe.train.phases)
+        if training_data.built and smallest_side(training_data.built) < crop:
+            raise DatasetError(
+                f"data.built: the smallest frame has a side of {smallest_side(training_data.built)} pixels, "
+                f"train.phases cuts {crop}; give smaller crops"
+            )
 
     def __len__(self) -> int:
         return self.recipe.train.steps
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, step: int) -> Batch:
         phase, data = phase_of(step, self.recipe), self.recipe.data
         rules = SampleRules(crop=phase.crop, photo_share=data.photo_share, jpeg_share=data.jpeg_share)
         rng = np.random.default_rng((self.recipe.train.seed, step))
-        samples = [draw_sample(self.store, rng, rules) for _ in range(phase.batch)]
-        image = torch.from_numpy(np.stack([image for image, _ in samples])).permute(0, 3, 1, 2).contiguous()
-        return image, torch.from_numpy(np.stack([residual for _, residual in samples])[:, None])
+        samples = [self._sample(rng, rules) for _ in range(phase.batch)]
+        images, residuals, confidences = (np.stack(parts) for parts in zip(*samples, strict=True))
+        image = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        confidence = torch.from_numpy(confidences)[:, None] if self.data.built else None
+        return image, torch.from_numpy(residuals)[:, None], confidence
+
+    def _sample(
+        self, rng: np.random.Generator, rules: SampleRules
+    ) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
+        """Image, residual and confidence; what is simulated is certain."""
+        scenes, built = self.data.scenes, self.data.built
+        if built and (scenes is None or rng.random() < self.recipe.data.built_share):
+            frame = draw_built_sample(built, rng, rules)
+            return frame.image, frame.residual, frame.confidence
+        assert scenes is not None  # `open_stores` gives at least one of the two
+        image, residual = draw_sample(scenes, rng, rules)
+        return image, residual, np.ones_like(residual)
 
 
 def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def batches(store: SceneStore, recipe: Recipe, *, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(training_data: TrainingData, recipe: Recipe, *, start: int) -> Iterator[Batch]:
     """Batches from step `start` to the end of the run, in order, made by the recipe's worker processes."""
     steps: Sequence[int] = range(start, recipe.train.steps)
     workers = recipe.data.workers
     return iter(
         DataLoader(
-            Batches(store, recipe),
+            Batches(training_data, recipe),
             batch_size=None,
             sampler=steps,
             num_workers=workers,

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from luxel.config import Recipe
+from luxel.dataset.built_samples import BuiltStore
 from luxel.dataset.scenes import SceneStore
 from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.model.losses import gradient_loss, pixel_loss
@@ -76,7 +77,7 @@ def predictor(network: nn.Module, device: torch.device) -> Predictor:
     return predict
 
 
-def validate(network: nn.Module, store: SceneStore, device: torch.device, limit: int | None) -> Measures:
+def validate(network: nn.Module, store: SceneStore | BuiltStore, device: torch.device, limit: int | None) -> Measures:
     """Mean measures of a network on the validation pictures (all, or about `limit` spread over them)."""
     predict = predictor(network.eval(), device)
     return mean_measures(measure(p.residual, predict(p.image)) for p in validation_pictures(store, limit=limit))
@@ -107,8 +108,10 @@ def train(
     fabric = Fabric(accelerator="auto", devices=1, precision=precision_for(recipe, fabric.device))  # type: ignore[arg-type]
     fabric.seed_everything(recipe.train.seed, verbose=False)
 
-    train_store, validation_store = open_stores(recipe.data, cache, render_progress)
+    training_data, validation_store = open_stores(recipe.data, cache, render_progress)
+    # Channels last: bf16 convolutions on a CPU that has the instructions are a third faster so, others no slower.
     network = make_network(recipe)
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = make_network(recipe).requires_grad_(False).to(fabric.device)
     average.load_state_dict(network.state_dict())
     optimizer_class = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
@@ -131,18 +134,18 @@ def train(
         save_checkpoint(checkpoint, {**state, "progress": asdict(progress)})
 
     log = _Log(folder / "log")
-    stream = batches(train_store, recipe, start=progress.step)
+    stream = batches(training_data, recipe, start=progress.step)
     end = recipe.train.steps if stop_at is None else min(stop_at, recipe.train.steps)
     while progress.step < end:
-        image, residual = (part.to(fabric.device) for part in next(stream))
+        image, residual, confidence = fabric.to_device(next(stream))
         rate = learning_rate(progress.step, recipe)
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
-        prediction = model(image.float() / 255)
-        loss = pixel_loss(prediction, residual, recipe.train.loss)  # Eq. (7)
+        prediction = model((image.float() / 255).contiguous(memory_format=torch.channels_last))
+        loss = pixel_loss(prediction, residual, recipe.train.loss, confidence)  # Eq. (7)
         if recipe.train.gradient_weight:
-            loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual)
+            loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual, confidence)
         optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=recipe.train.clip_norm)
@@ -188,6 +191,7 @@ def make_network(recipe: Recipe) -> PIEANet:
         channels=m.channels,
         structure_widths=m.structure_widths,
         lightness_widths=m.lightness_widths,
+        prediction_width=m.prediction_width,
     )
     if m.start != "random":
         load_into(network, None if m.start == "shipped" else Path(m.start))

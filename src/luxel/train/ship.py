@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from luxel.config import Recipe
+from luxel.dataset.built_samples import BuiltStore
 from luxel.dataset.scenes import SceneStore
 from luxel.errors import WeightsError
 from luxel.model.export import export_onnx, largest_difference
@@ -38,7 +39,7 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
     network = make_network(recipe)
     network.load_state_dict(state["average"])
     network.eval()
-    train_store, validation_store = open_stores(recipe.data, cache)
+    training_data, validation_store = open_stores(recipe.data, cache)
     measures = validate(network, validation_store, torch.device("cpu"), pictures)
     facts: dict[str, Any] = {
         "name": name,
@@ -52,7 +53,11 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
             "prediction": parameter_count(network.predict),
             "all": parameter_count(network),
         },
-        "data": {"train": store_checksum(train_store), "validation": store_checksum(validation_store)},
+        "data": {
+            **({"train": store_checksum(training_data.scenes)} if training_data.scenes else {}),
+            **({"built": store_checksum(training_data.built)} if training_data.built else {}),
+            "validation": store_checksum(validation_store),
+        },
         "validation": {"pictures": pictures or "all", **asdict(measures)},
         # Where the run lay says nothing about the weights, and is a path of one machine.
         "recipe": {k: v for k, v in json.loads((run / "recipe.json").read_text()).items() if k != "output"},
@@ -67,13 +72,14 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
     return facts
 
 
-def store_checksum(store: SceneStore) -> dict[str, Any]:
-    """Number of scenes and SHA-256 of a store's pixels."""
+def store_checksum(store: SceneStore | BuiltStore) -> dict[str, Any]:
+    """Number of scenes, or of frames of a built dataset, and SHA-256 of a store's pixels."""
     digest = hashlib.sha256()
-    for file in ("linear.f16", "reference.f16"):
+    for file in store.files:
         with (store.folder / file).open("rb") as handle:
             digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return {"scenes": len(store), "sha256": digest.hexdigest()}
+    counted = "scenes" if isinstance(store, SceneStore) else "frames"
+    return {counted: len(store), "sha256": digest.hexdigest()}
 
 
 def _commit() -> str:
