@@ -14,6 +14,7 @@ MULTIPLE = 32
 """Sides are padded to a multiple of this inside the network: one wavelet level and four halvings."""
 
 CHANNELS = 8
+PREDICTION_WIDTH = 32
 STRUCTURE_WIDTHS = (8, 16, 32, 96)
 LIGHTNESS_WIDTHS = (8, 16, 32, 80, 192)
 
@@ -27,7 +28,8 @@ class PIEANet(nn.Module):
     positive is underexposed. An image's map does not depend on the rest of its batch, and the network keeps no state.
 
     split: the wavelet (or what replaces it in an ablation). structure, lightness: the two feature modules; None leaves
-    one out (Table 3). channels: C, the features per pixel after the inverse transform.
+    one out (Table 3). channels: C, the features per pixel after the inverse transform. prediction_width: hidden units
+    of the MLP that turns a pixel's features, and the pixel itself, into its residual.
     """
 
     def __init__(
@@ -37,26 +39,33 @@ class PIEANet(nn.Module):
         structure: StructureModule | None,
         lightness: LightnessModule | None,
         channels: int,
+        prediction_width: int = PREDICTION_WIDTH,
     ) -> None:
         super().__init__()
         self.split = split
         self.structure = structure
         self.lightness = lightness
         self.channels = channels
-        last = nn.Conv2d(channels, 1, 1)
-        self.predict = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(), last)
+        self.prediction_width = prediction_width
+        last = nn.Conv2d(prediction_width, 1, 1)
+        self.predict = nn.Sequential(nn.Conv2d(channels + 3, prediction_width, 1), nn.ReLU(), last)
         # The first prediction is close to zero, "ideal everywhere", so early steps do not fight a random map.
         nn.init.normal_(last.weight, std=1e-2)
         nn.init.constant_(cast(Tensor, last.bias), 0)
 
     def forward(self, image: Tensor) -> Tensor:
         h, w = image.shape[-2:]
-        image = F.pad(image, (0, -w % MULTIPLE, 0, -h % MULTIPLE), mode="replicate")
-        low, high = self.split.split(image * 2 - 1)  # Eq. (1)
+        # Sides written as multiples, not as remainders: so the exporter sees that halves of them are whole.
+        padded_h, padded_w = MULTIPLE * ((h + MULTIPLE - 1) // MULTIPLE), MULTIPLE * ((w + MULTIPLE - 1) // MULTIPLE)
+        image = F.pad(image, (0, padded_w - w, 0, padded_h - h), mode="replicate")
+        image = image * 2 - 1
+        low, high = self.split.split(image)  # Eq. (1)
         b, _, bh, bw = low.shape
         a_o = low.new_zeros(b, self.channels, bh, bw) if self.lightness is None else self.lightness(low)  # Eq. (5, 6)
         z_o = low.new_zeros(b, 3 * self.channels, bh, bw) if self.structure is None else self.structure(high)  # (2-4)
-        residual = torch.tanh(self.predict(self.split.merge(a_o, z_o)))  # 3.3
+        # The bands pass both modules beside their features; merged, they are the picture itself.
+        features = torch.cat([self.split.merge(a_o, z_o), image], dim=1)
+        residual = torch.tanh(self.predict(features))  # 3.3
         return residual[..., :h, :w]
 
 
@@ -67,6 +76,7 @@ def build(
     channels: int = CHANNELS,
     structure_widths: tuple[int, ...] = STRUCTURE_WIDTHS,
     lightness_widths: tuple[int, ...] = LIGHTNESS_WIDTHS,
+    prediction_width: int = PREDICTION_WIDTH,
 ) -> PIEANet:
     """P-IEANet with random weights, as shipped or as one of the paper's ablations.
 
@@ -78,6 +88,7 @@ def build(
         structure=None if without == "structure" else StructureModule(channels, widths=structure_widths),
         lightness=None if without == "lightness" else LightnessModule(channels, widths=lightness_widths),
         channels=channels,
+        prediction_width=prediction_width,
     )
 
 

@@ -24,6 +24,7 @@ def save_weights(
         "channels": network.channels,
         "structure_widths": _widths(network.structure),
         "lightness_widths": _widths(network.lightness),
+        "prediction_width": network.prediction_width,
     }
     metadata = {"architecture": json.dumps(architecture), "facts": json.dumps(facts or {})}
     save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, path, metadata=metadata)
@@ -62,6 +63,7 @@ def load_model(weights: str | Path | None = None) -> PIEANet:
         channels=a["channels"],
         structure_widths=tuple(a["structure_widths"] or STRUCTURE_WIDTHS),
         lightness_widths=tuple(a["lightness_widths"] or LIGHTNESS_WIDTHS),
+        prediction_width=a["prediction_width"],
     )
     load_into(network, path)
     return network.eval()
