@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from luxel import __version__
 from luxel.cli.assess import assess
+from luxel.cli.benchmark import benchmark
 from luxel.cli.compare import compare
 from luxel.cli.criteria import criteria
 from luxel.cli.dataset import dataset
@@ -52,6 +53,7 @@ app.command()(xmp)
 app.command()(train)
 app.command()(export)
 app.command()(evaluate)
+app.add_typer(benchmark, name="benchmark")
 
 
 def _show_version(value: bool) -> None:

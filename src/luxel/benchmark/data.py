@@ -1,0 +1,183 @@
+"""The frames every method of a benchmark sees: one square size, one list, five scene-disjoint splits.
+
+Pictures and maps are stretched to a square as the paper does (A.3: 256 x 256), once, and kept as arrays on disk that
+every process maps into memory.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from luxel.dataset.bracket import LEVELS, frame
+from luxel.dataset.layout_iea40k import read_frame, read_rows
+from luxel.dataset.manifest import SEEDS
+from luxel.dataset.procedural import procedural_scene
+from luxel.dataset.reference import make_reference
+from luxel.dataset.splits import assign
+from luxel.errors import DatasetError
+from luxel.photometry import FloatArray, lightness
+from luxel.residual import holistic_score
+
+PROCEDURAL = "procedural"
+"""Data anyone has: scenes drawn by a program, for trying the benchmark out. They say little about photographs."""
+
+PROCEDURAL_SCENES = 30
+
+Wrap = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One frame of the benchmark. score: 0 to 10; splits: "train", "val" or "test" under each of the five seeds."""
+
+    name: str
+    group: str
+    kind: str
+    score: float
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The frames as arrays.
+
+    images: uint8 [N, S, S, 3], sRGB-encoded. residuals: float16 [N, S, S] in [-1, 1] (exact to 0.0005).
+    entries: one per frame. score_source: "map" where the score is 10 * (1 - mean abs r), "given" where people gave it.
+    """
+
+    images: npt.NDArray[np.uint8]
+    residuals: npt.NDArray[np.float16]
+    entries: tuple[Entry, ...]
+    score_source: str
+    data: str
+
+    @property
+    def name(self) -> str:
+        """Data and side: rows made on other frames do not stand beside each other."""
+        return f"{self.data}, {self.images.shape[1]} px"
+
+    @property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """Scores, float64 [N] in [0, 10]."""
+        return np.array([entry.score for entry in self.entries])
+
+    def indices(self, split: int, *names: str) -> npt.NDArray[np.int64]:
+        """Frames that are in one of the named parts under split number `split`."""
+        return np.flatnonzero([entry.splits[split] in names for entry in self.entries])
+
+
+def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None = None) -> Path:
+    """Writes a dataset's frames as arrays into a folder under `cache` and returns it; nothing to do if it is there.
+
+    data: folder of a built dataset in either layout, or "procedural". side: of the square, in pixels.
+    Raises DatasetError for a folder that is no dataset or has no train or test frames.
+    """
+    place = cache / f"frames-{_fingerprint(data, side)}"
+    if (place / "entries.json").is_file():
+        return place
+    place.mkdir(parents=True, exist_ok=True)
+    stream, total, score_source = _procedural(side) if data == PROCEDURAL else _built(Path(data))
+    images = np.lib.format.open_memmap(place / "images.npy", "w+", np.uint8, (total, side, side, 3))
+    residuals = np.lib.format.open_memmap(place / "residuals.npy", "w+", np.float16, (total, side, side))
+    entries = []
+    for i, (entry, image, residual) in enumerate(progress(stream, total) if progress else stream):
+        images[i], residuals[i] = to_square(image, residual, side)
+        entries.append(asdict(entry))
+    images.flush()
+    residuals.flush()
+    facts = {"data": data if data == PROCEDURAL else Path(data).resolve().name, "score_source": score_source}
+    unfinished = place / "entries.json.part"
+    unfinished.write_text(json.dumps({**facts, "entries": entries}))
+    unfinished.replace(place / "entries.json")
+    return place
+
+
+def open_frames(place: Path) -> Frames:
+    """Frames that `prepare_frames` wrote, mapped into memory."""
+    facts = json.loads((place / "entries.json").read_text())
+    entries = tuple(Entry(**{**entry, "splits": tuple(entry["splits"])}) for entry in facts["entries"])
+    images = np.load(place / "images.npy", mmap_mode="r")
+    return Frames(
+        images, np.load(place / "residuals.npy", mmap_mode="r"), entries, facts["score_source"], facts["data"]
+    )
+
+
+def to_square(
+    image: npt.NDArray[np.uint8], residual: FloatArray, side: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
+    """A picture [H, W, 3] and its map [H, W], both averaged over the same areas of a side x side square."""
+    square = (side, side)
+    picture = cv2.resize(image, square, interpolation=cv2.INTER_AREA)
+    stretched = cv2.resize(residual, square, interpolation=cv2.INTER_AREA)
+    return np.asarray(picture, np.uint8), stretched.astype(np.float16)
+
+
+def _fingerprint(data: str, side: int) -> str:
+    if data == PROCEDURAL:
+        content = f"{PROCEDURAL} {PROCEDURAL_SCENES}"
+    else:
+        rows = read_rows(Path(data))
+        content = "\n".join(
+            f"{row.name} {row.image_sha256} {row.residual_sha256} {row.score} {row.splits}" for row in rows
+        )
+    return hashlib.sha256(f"{side}\n{content}".encode()).hexdigest()[:12]
+
+
+_Stream = tuple[Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]], int, str]
+
+
+def _built(folder: Path) -> _Stream:
+    rows = read_rows(folder)
+    sources = {row.score_source for row in rows}
+    if len(sources) > 1:
+        raise DatasetError(f"{folder}: people's scores and scores from maps are mixed; a benchmark needs one kind")
+    splits = _splits_of(folder, [row.group for row in rows], [row.splits for row in rows])
+
+    def stream() -> Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]]:
+        for row, split in zip(rows, splits, strict=True):
+            image, residual, _ = read_frame(folder, row)
+            yield Entry(row.name, row.group, row.kind, row.score, split), image, residual
+
+    return stream(), len(rows), sources.pop()
+
+
+def _splits_of(folder: Path, groups: Sequence[str], stored: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The stored splits of the frames, or ones made by the same rule where the layout has none."""
+    if all(all(split) for split in stored):
+        splits = list(stored)
+    else:
+        made = [assign(groups, seed=seed) for seed in range(SEEDS)]
+        splits = [tuple(split[group] for split in made) for group in groups]
+    for seed in range(SEEDS):
+        for name in ("train", "test"):
+            if not any(split[seed] == name for split in splits):
+                raise DatasetError(f"{folder}: split {seed} has no {name} frames; a benchmark needs at least 3 scenes")
+    return splits
+
+
+def _procedural(side: int) -> _Stream:
+    groups = [f"procedural-{i:03d}" for i in range(PROCEDURAL_SCENES)]
+    splits = [assign(groups, seed=seed) for seed in range(SEEDS)]
+
+    def stream() -> Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]]:
+        for i, group in enumerate(groups):
+            linear = procedural_scene(np.random.default_rng(i), height=side, width=side)
+            reference = lightness(make_reference(linear).image)
+            for level, ev in LEVELS.items():
+                image = frame(linear, ev)
+                residual = np.asarray(reference - lightness(image), np.float32)
+                score = holistic_score(residual)
+                yield (
+                    Entry(f"{group}/{level}", group, PROCEDURAL, score, tuple(s[group] for s in splits)),
+                    image,
+                    residual,
+                )
+
+    return stream(), PROCEDURAL_SCENES * len(LEVELS), "map"

@@ -1,0 +1,81 @@
+"""What a network costs to run: parameters, time per picture, memory. Measured in the process that is asked."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+SIDE = 256
+"""Side of the picture that time and memory are measured with, the paper's input size."""
+
+RUNS = 5
+LONGEST = 20.0
+"""Seconds after which no further run is timed: the largest networks take several on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """params: trainable and frozen parameters. latency_ms: median of up to five runs on one picture of 256 x 256.
+    memory_mb: weights and the most that running added to the process (or the CUDA device)."""
+
+    params: int
+    latency_ms: float
+    memory_mb: float
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of parameters, trained or frozen."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def footprint(model: nn.Module, device: torch.device) -> Footprint:
+    """Parameters, latency and memory of a model on one picture.
+
+    model: [B, 3, H, W] in [0, 1] to a map or a score; left in eval mode. On a CPU the memory is what the process
+    grew by, so ask in a fresh process.
+    """
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    model = model.to(device).eval()
+    picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
+    before = _held(device)
+    times: list[float] = []
+    started = time.perf_counter()
+    with torch.inference_mode():
+        model(picture)
+        while len(times) < RUNS and (not times or time.perf_counter() - started < LONGEST):
+            _wait(device)
+            begin = time.perf_counter()
+            model(picture)
+            _wait(device)
+            times.append(time.perf_counter() - begin)
+    grown = max(0, _peak(device) - before)  # activations: the weights were held before
+    return Footprint(parameters(model), float(np.median(times)) * 1e3, (weights + grown) / 2**20)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _held(device: torch.device) -> int:
+    """Bytes held now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    statistics = Path("/proc/self/statm")
+    if statistics.is_file():
+        return int(statistics.read_text().split()[1]) * resource.getpagesize()
+    return _peak(device)
+
+
+def _peak(device: torch.device) -> int:
+    """Most bytes ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,97 @@
+"""Every method of the benchmark by name: its facts, and the network built for a task."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from luxel.benchmark.ablations import ABLATIONS, ablated
+from luxel.benchmark.facts import Facts, Task
+from luxel.errors import LuxelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NETWORKS = (
+    "fecnet",
+    "mslt",
+    "retinexformer",
+    "pydiff",
+    "smg",
+    "skf",
+    "gsad",
+    "cliplit",
+    "arniqa",
+    "reiqa",
+    "deiqt",
+    "musiq",
+    "nima",
+    "alamp",
+    "mlsp",
+    "tanet",
+    "eat",
+    "qalign",
+    "pieanet",
+)
+"""Methods that are trained, in the order of the paper's Table 2. Each is a module of `luxel.benchmark.baselines` with
+`FACTS`, `network(tiny)` and `head(network, task)`."""
+
+
+def facts(name: str) -> Facts:
+    """Facts of a trained method or of an ablation. Raises LuxelError for an unknown name."""
+    if name in ABLATIONS:
+        change = ABLATIONS[name]
+        return replace(
+            facts("pieanet"),
+            name=name,
+            title=f"P-IEANet, {change.title}",
+            tasks=("pixel",),
+            paper_mae=change.paper_mae,
+            paper_ssim=change.paper_ssim,
+            paper_psnr=None,
+            paper_lcc=None,
+            paper_srcc=change.paper_srcc,
+        )
+    found: Facts = _module(name).FACTS
+    return found
+
+
+def build(
+    name: str, task: Task = "pixel", *, tiny: bool = False, weights: Mapping[str, Path] | None = None
+) -> "nn.Module":
+    """A method's network with the head of a task; random weights but where a file is given for a trunk.
+
+    task: "pixel" maps [B, 3, H, W] in [0, 1] to a residual map [B, 1, H, W] in [-1, 1]; "score" maps it to [B] in 0 to
+    10. tiny: a small build of the same shape, for tests. weights: files of published weights by the name of the trunk
+    in the network (`luxel.benchmark.baselines.backbones.trunks`). Raises LuxelError for an unknown name of a method or
+    a trunk, or a task the method does not have, WeightsError for a file that does not fit.
+    """
+    from luxel.benchmark.baselines.baseline import Baseline
+
+    tasks = facts(name).tasks
+    if task not in tasks:
+        raise LuxelError(f"{name}: has no {task} task; it has {', '.join(tasks)}")
+    if name in ABLATIONS:
+        return ablated(name)
+    module = _module(name)
+    network = module.network(tiny=tiny)
+    if weights:
+        from luxel.benchmark.baselines.backbones import load_trunk, trunks
+
+        found = trunks(network)
+        for trunk, path in weights.items():
+            if trunk not in found:
+                raise LuxelError(f"{name}: has no trunk {trunk!r}; it has {', '.join(found) or 'none'}")
+            load_trunk(found[trunk], path)
+    return Baseline(module.FACTS, network, module.head(network, task), task)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, (*NETWORKS, *ABLATIONS), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NETWORKS)}"
+        raise LuxelError(f"{name}: no such method; {hint}")
+    return importlib.import_module(f"luxel.benchmark.baselines.{name}")

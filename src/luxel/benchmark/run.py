@@ -1,0 +1,377 @@
+"""Run the benchmark: every method on the same splits, budget and rules, one row per (method, task, split, seed).
+
+Each method is trained in a process of its own: one that runs out of memory or crashes is a row with the reason, and the
+next one starts clean. Rows that are there already are not made again, so a run goes on where it stopped.
+"""
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+
+import luxel
+from luxel import metrics
+from luxel.benchmark.ablations import ABLATIONS, loss_of
+from luxel.benchmark.data import Frames, open_frames
+from luxel.benchmark.facts import Task
+from luxel.benchmark.footprint import Footprint, footprint
+from luxel.benchmark.registry import NETWORKS, build, facts
+from luxel.benchmark.results import Row, has_row, read_row, read_rows, write_row
+from luxel.benchmark.statistical import STATISTICAL
+from luxel.benchmark.training import Budget, Spent, train_method
+from luxel.benchmark.trivial import TRIVIAL
+from luxel.dataset.validation import mean_measures, measure
+from luxel.errors import LuxelError
+from luxel.photometry import FloatArray, as_unit_float
+from luxel.residual import holistic_score
+
+SHIPPED, RELEASED = "shipped", "released"
+"""Rows that are not trained here: luxel's weights as they ship, and the authors' checkpoint where the user has it."""
+
+QUIET_CPU = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**33),
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    "MALLOC_TOP_PAD_": str(2**28),
+    "OMP_WAIT_POLICY": "passive",
+}
+"""Environment of a training process, unless the user set it otherwise. glibc gives the large blocks of every step back
+to the system and fetches them again, page by page, which can take more time than the network; and threads that wait by
+spinning would spend the budget. Other systems ignore all four."""
+
+Report = Callable[[str], None]
+MapPredictor = Callable[[npt.NDArray[np.uint8]], FloatArray]
+ScorePredictor = Callable[[npt.NDArray[np.uint8]], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for every row of a run.
+
+    frames: folder of `prepare_frames`. out: folder of the rows. budget: per row. batch: pictures per step over all
+    devices. threads: CPU threads of a process. tiny: small builds, for tests. released: the authors' checkpoint.
+    trunks: files of published weights that trunks start from; all else starts from random weights.
+    """
+
+    frames: Path
+    out: Path
+    budget: Budget
+    batch: int = 8
+    threads: int = 1
+    tiny: bool = False
+    released: Path | None = None
+    trunks: tuple["TrunkWeights", ...] = ()
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: Literal["32", "bf16"] = "32"
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkWeights:
+    """Published weights for one trunk of one method."""
+
+    method: str
+    trunk: str
+    file: Path
+
+    @classmethod
+    def parse(cls, text: str) -> "TrunkWeights":
+        """From "METHOD:TRUNK=FILE", for example "nima:trunk=inception.pth". Raises LuxelError for anything else."""
+        name, equals, file = text.partition("=")
+        method, colon, trunk = name.partition(":")
+        if not (equals and colon and trunk and file):
+            raise LuxelError(f"trunk {text!r}: write METHOD:TRUNK=FILE, for example nima:trunk=inception.pth")
+        return cls(facts(method).name, trunk, Path(file))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row to make."""
+
+    method: str
+    task: Task
+    split: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.task}, split {self.split}, seed {self.seed}"
+
+
+def untrained(task: Task) -> tuple[str, ...]:
+    """Names of the rows that need no training: trivial predictors, luxel as shipped, and for scores the statistics."""
+    return (*TRIVIAL, SHIPPED, *(STATISTICAL if task == "score" else ()))
+
+
+def is_untrained(name: str) -> bool:
+    """Whether a row needs no training here."""
+    return name in untrained("score") or name == RELEASED
+
+
+def choose_methods(names: Sequence[str], task: Task) -> list[str]:
+    """The methods of a run from what the user typed: names, "all", "ablations", "untrained".
+
+    "all" is every trained method that has the task, and the untrained rows, which every choice of trained methods
+    gets too: a table without trivial predictors proves nothing. Raises LuxelError for an unknown name or a task that a
+    named method does not have.
+    """
+    chosen: list[str] = list(untrained(task))
+    for name in names:
+        if name == "all":
+            chosen += [method for method in NETWORKS if task in facts(method).tasks]
+        elif name == "ablations":
+            chosen += ["pieanet", *ABLATIONS] if task == "pixel" else []
+        elif name == "untrained" or name in (*TRIVIAL, SHIPPED, RELEASED, *STATISTICAL):
+            chosen += [] if name == "untrained" else [name]
+        elif task not in facts(name).tasks:
+            raise LuxelError(f"{name}: has no {task} task; it has {', '.join(facts(name).tasks)}")
+        else:
+            chosen.append(name)
+    return list(dict.fromkeys(chosen))
+
+
+def plan(methods: Sequence[str], task: Task, *, splits: int, seeds: int) -> list[Job]:
+    """The rows of a run, split by split, so that an unfinished run has whole splits. Untrained rows have one seed."""
+    return [
+        Job(method, task, split, seed)
+        for split in range(splits)
+        for method in methods
+        for seed in range(1 if is_untrained(method) else seeds)
+    ]
+
+
+def run(
+    jobs: Sequence[Job],
+    settings: Settings,
+    *,
+    report: Report = print,
+    starting: Callable[[int, Job], None] | None = None,
+    retry_failed: bool = False,
+) -> list[Row]:
+    """Makes the rows that are missing, one after the other, and returns those it made.
+
+    report: gets a line per row. starting: gets the number of rows done and the job that begins. retry_failed: make
+    failed rows again. A failure is a row, never an exception. Raises LuxelError if the folder holds rows of another
+    budget or other data, which would not stand beside these.
+    """
+    _refuse_other_runs(settings)
+    made = []
+    for number, job in enumerate(jobs, 1):
+        if has_row(settings.out, job.method, job.task, job.split, job.seed, failed=not retry_failed):
+            continue
+        if starting:
+            starting(number - 1, job)
+        if is_untrained(job.method):
+            _make_row(job, settings)
+        else:
+            _in_own_process(job, settings)
+        row = read_row(settings.out, job.method, job.task, job.split, job.seed)
+        made.append(row)
+        report(f"[{number}/{len(jobs)}] {job}: {_summary(row)}")
+    return made
+
+
+def _refuse_other_runs(settings: Settings) -> None:
+    if not any(settings.out.glob("*.json")):
+        return
+    data = open_frames(settings.frames).name
+    for row in read_rows(settings.out):
+        budget = row.budget if row.images_seen is not None else str(settings.budget)
+        if budget != str(settings.budget) or (row.data and row.data != data):
+            held = f"{row.method} with {row.budget} on {row.data}"
+            raise LuxelError(
+                f"{settings.out}: holds {held}, this run has {settings.budget} on {data}; give another --out"
+            )
+
+
+def _summary(row: Row) -> str:
+    if row.status == "failed":
+        return f"failed: {row.reason}"
+    seen = "" if row.images_seen is None else f" after {row.images_seen} images"
+    if row.task == "pixel":
+        return f"MAE {row.mae:.4f} SSIM {row.ssim:.3f}{seen}"
+    return f"SRCC {_number(row.srcc)} LCC {_number(row.lcc)}{seen}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _in_own_process(job: Job, settings: Settings) -> None:
+    for name, value in QUIET_CPU.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_make_row, args=(job, settings))
+    process.start()
+    process.join()
+    code = process.exitcode
+    if code:
+        reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+        write_row(settings.out, _failed(job, settings, reason if code < 0 else f"process ended with code {code}"))
+
+
+def _failed(job: Job, settings: Settings, reason: str) -> Row:
+    return Row(
+        method=job.method,
+        task=job.task,
+        split=job.split,
+        seed=job.seed,
+        budget=str(settings.budget),
+        status="failed",
+        reason=reason,
+        version=luxel.__version__,
+    )
+
+
+def _make_row(job: Job, settings: Settings) -> None:
+    """One row; training starts more processes where there are more devices."""
+    try:
+        if is_untrained(job.method):
+            torch.set_num_threads(settings.threads)
+            write_row(settings.out, *_untrained_row(job, settings, open_frames(settings.frames)))
+        else:
+            several = settings.devices > 1 or settings.nodes > 1
+            fabric = Fabric(
+                accelerator=settings.accelerator,
+                devices=settings.devices,
+                num_nodes=settings.nodes,
+                strategy="ddp_spawn" if several else "auto",
+                precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            )
+            fabric.launch(partial(_train_row, job=job, settings=settings))
+    except Exception as error:  # whatever goes wrong in a network is that row's result
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        write_row(settings.out, _failed(job, settings, " ".join(reason.split())))
+
+
+def _train_row(fabric: Fabric, job: Job, settings: Settings) -> None:
+    """Trains on every device; the first one measures and writes the row."""
+    torch.set_num_threads(settings.threads)
+    frames = open_frames(settings.frames)
+    torch.manual_seed(job.seed)
+    weights = {given.trunk: given.file for given in settings.trunks if given.method == job.method}
+    model = build(job.method, job.task, tiny=settings.tiny, weights=weights)
+    cost = footprint(model, fabric.device) if fabric.is_global_zero else None
+    torch.manual_seed(job.seed)
+    spent = train_method(
+        fabric,
+        model,
+        frames,
+        frames.indices(job.split, "train"),
+        task=job.task,
+        lr=facts(job.method).lr,
+        budget=settings.budget,
+        batch=settings.batch,
+        seed=job.seed,
+        loss=loss_of(job.method) if job.task == "pixel" else torch.nn.functional.l1_loss,
+    )
+    if cost is not None:
+        network = model.to(fabric.device).eval()
+        row = _row(job, settings, str(fabric.device), cost, spent)
+        if job.task == "pixel":
+            row, errors = _measure_maps(row, frames, _map_of(network, fabric.device))
+        else:
+            row, errors = _measure_scores(row, frames, _score_of(network, fabric.device))
+        write_row(settings.out, row, errors)
+    fabric.barrier()
+
+
+def _row(job: Job, settings: Settings, device: str, cost: Footprint | None = None, spent: Spent | None = None) -> Row:
+    return Row(
+        method=job.method,
+        task=job.task,
+        split=job.split,
+        seed=job.seed,
+        budget=str(settings.budget),
+        status="ok",
+        data=open_frames(settings.frames).name,
+        version=luxel.__version__,
+        device=device,
+        params=cost.params if cost else None,
+        latency_ms=cost.latency_ms if cost else None,
+        memory_mb=cost.memory_mb if cost else None,
+        seconds_trained=spent.seconds if spent else None,
+        images_seen=spent.images if spent else None,
+    )
+
+
+def _map_of(network: torch.nn.Module, device: torch.device) -> MapPredictor:
+    def predict(image: npt.NDArray[np.uint8]) -> FloatArray:
+        with torch.inference_mode():
+            return np.asarray(network(_as_batch(image, device))[0, 0].float().cpu().numpy())
+
+    return predict
+
+
+def _score_of(network: torch.nn.Module, device: torch.device) -> ScorePredictor:
+    def predict(image: npt.NDArray[np.uint8]) -> float:
+        with torch.inference_mode():
+            return float(network(_as_batch(image, device))[0])
+
+    return predict
+
+
+def _as_batch(image: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    return torch.tensor(image).to(device).permute(2, 0, 1)[None].float() / 255
+
+
+def _untrained_row(job: Job, settings: Settings, frames: Frames) -> tuple[Row, FloatArray | None]:
+    row = replace(_row(job, settings, "cpu"), budget="none")
+    if job.method in STATISTICAL:
+        method = STATISTICAL[job.method]
+        rate = method.score or method.statistic
+        row, errors = _measure_scores(row, frames, lambda image: rate(as_unit_float(image)))
+        # Without a scale of its own a number can rank pictures, no more.
+        return (row, errors) if method.score else (replace(row, lcc=None, acc=None), None)
+    predict = _untrained_map(job.method, settings)
+    if job.task == "pixel":
+        return _measure_maps(row, frames, predict)
+    return _measure_scores(row, frames, lambda image: holistic_score(predict(image)))  # 5.2, without fine-tuning
+
+
+def _untrained_map(name: str, settings: Settings) -> MapPredictor:
+    if name in TRIVIAL:
+        return lambda image: TRIVIAL[name](as_unit_float(image))
+    if name == RELEASED:
+        from luxel.benchmark.released import load as load_released
+
+        if settings.released is None:
+            raise LuxelError("released: the authors' checkpoint is not part of luxel; give its file with --released")
+        authors = load_released(settings.released)
+        return lambda image: authors.predict(as_unit_float(image))
+    from luxel.runtime import load, predict
+    from luxel.weights import locate
+
+    network = load(locate(None))
+    return lambda image: predict(network, as_unit_float(image))
+
+
+def _measure_maps(row: Row, frames: Frames, predict: MapPredictor) -> tuple[Row, FloatArray]:
+    """The row with MAE, SSIM, PSNR and sign of its maps on the test frames, and MAE picture by picture."""
+    measured = [
+        measure(np.asarray(frames.residuals[i], np.float32), predict(np.array(frames.images[i])))
+        for i in frames.indices(row.split, "test")
+    ]
+    mean = mean_measures(measured)
+    row = replace(row, mae=mean.mae, ssim=mean.ssim_1, psnr=mean.psnr_1, sign=mean.sign)
+    return row, np.array([m.mae for m in measured], np.float32)
+
+
+def _measure_scores(row: Row, frames: Frames, predict: ScorePredictor) -> tuple[Row, FloatArray]:
+    """The row with SRCC, LCC and ACC of its scores on the test frames, and |error| picture by picture."""
+    indices = frames.indices(row.split, "test")
+    true, predicted = frames.scores[indices], np.array([predict(np.array(frames.images[i])) for i in indices])
+    acc = metrics.acc(true, predicted)
+    errors = np.abs(true - predicted).astype(np.float32)
+    if np.ptp(predicted) == 0 or np.ptp(true) == 0:  # a constant has no correlation with anything
+        return replace(row, acc=acc), errors
+    return replace(row, srcc=metrics.srcc(true, predicted), lcc=metrics.lcc(true, predicted), acc=acc), errors
