@@ -15,16 +15,15 @@ from luxel.dataset.build import build
 from luxel.dataset.built_samples import (
     BuiltFrame,
     BuiltStore,
-    draw_built_sample,
+    draw_built_samples,
     frames_of,
     open_built,
     shrink_frame,
-    smallest_side,
     spread,
 )
 from luxel.dataset.layout_iea40k import export_released, read_frame, read_rows
 from luxel.dataset.manifest import write_manifest
-from luxel.dataset.samples import SampleRules
+from luxel.dataset.samples import SampleRules, smallest_side
 from luxel.dataset.upkeep import BuildSettings, resplit
 from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import lightness
@@ -124,7 +123,7 @@ def test_only_frames_of_the_train_split_are_drawn(dataset: Path, train_store: Bu
     rng, rules = np.random.default_rng(0), SampleRules(crop=32, jpeg_share=0.0)
     own = {w.tobytes() for i in range(len(train_store)) for w in every_window(train_store.window(i).image)}
     for _ in range(200):
-        drawn = draw_built_sample(train_store, rng, rules).image[:8, :8]
+        drawn = draw_built_samples(train_store, rng, rules, 1)[0].image[:8, :8]
         looks = [np.rot90(m, turns).tobytes() for m in (drawn, drawn[:, ::-1]) for turns in range(4)]
         assert any(look in own for look in looks)
         if drawn.std() > 2:  # a black or white corner may look the same anywhere
@@ -147,7 +146,7 @@ def test_every_frame_is_equally_likely(train_store: BuiltStore, monkeypatch: pyt
     monkeypatch.setattr(BuiltStore, "window", counted)
     rng = np.random.default_rng(1)
     for _ in range(3600):
-        draw_built_sample(train_store, rng, RULES)
+        draw_built_samples(train_store, rng, RULES, 1)
     assert len(drawn) == 18
     assert max(abs(count - 200) for count in drawn.values()) < 5 * np.sqrt(200)
 
@@ -167,11 +166,28 @@ def test_picture_and_map_stay_in_step(jpeg_share: float) -> None:
             return BuiltFrame(*(part[rows, columns] for part in (flat.image, flat.residual, flat.confidence)))
 
     for _ in range(30):
-        sample = draw_built_sample(OneFrame(), rng, SampleRules(crop=32, jpeg_share=jpeg_share))
+        sample = draw_built_samples(OneFrame(), rng, SampleRules(crop=32, jpeg_share=jpeg_share), 1)[0]
         np.testing.assert_allclose(lightness(sample.image) + sample.residual, 0.5, atol=1e-6)
         if not jpeg_share:
             np.testing.assert_allclose(sample.confidence, lightness(sample.image), atol=1e-6)
         assert sample.residual.dtype == sample.confidence.dtype == np.float32
+
+
+def test_whole_frames_are_mirrored_at_most(train_store: BuiltStore) -> None:
+    frames = [train_store.window(i).image for i in range(len(train_store))]
+    whole = SampleRules(crop="whole", jpeg_share=0.0)
+    drawn = draw_built_samples(train_store, np.random.default_rng(0), whole, 12)
+    assert len({frame.image.shape for frame in drawn}) == 1
+    height, width = drawn[0].residual.shape
+    for sample in drawn:
+        found = [
+            np.array_equal(image[top : top + height, left : left + width], sample.image)
+            for frame in frames
+            for image in (frame, frame[:, ::-1], *(np.rot90(f, k) for f in (frame, frame[:, ::-1]) for k in (1, 2, 3)))
+            for top in range(image.shape[0] - height + 1)
+            for left in range(image.shape[1] - width + 1)
+        ]
+        assert any(found)
 
 
 def test_some_validation_frames_are_always_the_same(train_store: BuiltStore) -> None:
@@ -263,16 +279,28 @@ def test_the_mix_has_the_stated_share(dataset: Path, tmp_path: Path, monkeypatch
     assert not isinstance(validation, BuiltStore)
     drawn = []
 
-    def counted(*arguments: object) -> BuiltFrame:
-        drawn.append(arguments)
-        return draw_built_sample(*arguments)  # type: ignore[arg-type]
+    def counted(*arguments: object) -> list[BuiltFrame]:
+        frames = draw_built_samples(*arguments)  # type: ignore[arg-type]
+        drawn.extend(frames)
+        return frames
 
-    monkeypatch.setattr("luxel.train.data.draw_built_sample", counted)
+    monkeypatch.setattr("luxel.train.data.draw_built_samples", counted)
     made = Batches(training_data, recipe)
     for step in range(50):
         made[step]
     expected, spread_of_it = 400 * 0.3, np.sqrt(400 * 0.3 * 0.7)
     assert abs(len(drawn) - expected) < 3 * spread_of_it
+
+
+def test_a_batch_of_whole_pictures_has_one_size_and_source(dataset: Path, tmp_path: Path) -> None:
+    recipe = recipe_on(dataset, tmp_path, "data.built_share=0.5", "train.phases=[{share=1.0,crop='whole',batch=8}]")
+    training_data, _ = open_stores(recipe.data, tmp_path / "cache")
+    image, residual, confidence = Batches(training_data, recipe)[0]
+    assert confidence is not None
+    assert image.shape[-2:] == residual.shape[-2:] == confidence.shape[-2:]
+    assert image.shape[-1] % 32 == image.shape[-2] % 32 == 0
+    sources = {bool((Batches(training_data, recipe)[step][2] == 1).all()) for step in range(6)}  # type: ignore[union-attr]
+    assert sources == {True, False}  # simulated pictures are certain everywhere, built ones are not
 
 
 def test_a_batch_is_the_same_wherever_it_is_made(dataset: Path, tmp_path: Path) -> None:

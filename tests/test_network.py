@@ -8,7 +8,7 @@ from luxel.model.attention import RegionAttention, area_pool  # noqa: E402
 from luxel.model.lightness import LightnessChannelAttention, LightnessPixelAttention  # noqa: E402
 from luxel.model.losses import gradient_loss, pixel_loss  # noqa: E402
 from luxel.model.network import build, parameter_count  # noqa: E402
-from luxel.model.structure import DIRECTIONS, directional_gradients  # noqa: E402
+from luxel.model.structure import DIRECTIONS, GradientEmbedding, directional_gradients, replicate_border  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,20 @@ def test_opposite_gradients_mirror_each_other() -> None:
     g = dict(zip(DIRECTIONS, directional_gradients(z)[0], strict=True))
     assert torch.allclose(g[0, 1][:, :-1], -g[0, -1][:, 1:])
     assert torch.allclose(g[1, 1][:-1, :-1], -g[-1, -1][1:, 1:])
+
+
+def test_gradient_embedding_is_its_convolution_of_the_gradient_maps() -> None:
+    embed = GradientEmbedding(6)
+    z = torch.rand(2, 6, 9, 11)
+    expected = torch.nn.functional.conv2d(directional_gradients(z), embed.weight, embed.bias)
+    assert torch.allclose(embed(z), expected, atol=1e-6)
+    flat = embed(torch.full((1, 6, 5, 5), 3.0))
+    assert torch.allclose(flat, embed.bias[None, :, None, None].expand_as(flat), atol=1e-6)
+
+
+def test_replicated_border_is_torchs_own() -> None:
+    z = torch.rand(2, 3, 5, 7)
+    assert torch.equal(replicate_border(z), torch.nn.functional.pad(z, (1, 1, 1, 1), mode="replicate"))
 
 
 def test_area_pool_is_adaptive_average_pooling_where_both_divide() -> None:

@@ -11,12 +11,12 @@ pytest.importorskip("skimage", reason="needs luxel[dataset]")
 from luxel.dataset.bracket import LEVELS, frame, metered
 from luxel.dataset.panorama import USABLE_ELEVATION, random_view, render_view
 from luxel.dataset.procedural import procedural_scene
-from luxel.dataset.samples import SampleRules, draw_sample
+from luxel.dataset.samples import SampleRules, draw_samples
 from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, load_scene, render_store
 from luxel.dataset.simulate import Camera, capture, random_camera, tone_curve
 from luxel.dataset.validation import validation_pictures
 from luxel.errors import DatasetError
-from luxel.photometry import lightness, luminance, to_linear, to_srgb
+from luxel.photometry import FloatArray, lightness, luminance, to_linear, to_srgb
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_random_views_avoid_the_poles(rng: np.random.Generator) -> None:
 def test_sample_is_picture_and_its_own_map(store: SceneStore) -> None:
     """Picture plus map is the reference, whatever was cropped, mirrored and turned."""
     for seed in range(12):
-        image, residual = draw_sample(store, np.random.default_rng(seed), SampleRules(crop=64))
+        [(image, residual)] = draw_samples(store, np.random.default_rng(seed), SampleRules(crop=64), 1)
         assert image.shape == (64, 64, 3)
         reference = lightness(image) + residual
         assert reference.min() >= -1e-6
@@ -126,6 +126,32 @@ def test_sample_is_picture_and_its_own_map(store: SceneStore) -> None:
         assert any(matches)
 
 
+class ManySizes(SceneStore):
+    """A tall, a square and two wide scenes; the wide ones differ by less than what whole pictures are cut to."""
+
+    def __init__(self) -> None:
+        sizes = [(96, 64), (64, 64), (64, 101), (66, 97)]
+        self.entries = [{"height": h, "width": w} for h, w in sizes]
+        self.kinds = ["photo"] * len(sizes)
+
+    def window(self, i: int, rows: slice, columns: slice) -> tuple[FloatArray, FloatArray]:
+        height, width = self.size(i)
+        ramp = np.linspace(0.1 + 0.2 * i, 0.2 + 0.2 * i, height * width, dtype=np.float32).reshape(height, width)
+        return to_linear(ramp)[rows, columns, None].repeat(3, 2), ramp[rows, columns]
+
+
+def test_whole_pictures_of_one_batch_have_one_size_and_lose_less_than_a_block() -> None:
+    store, sizes = ManySizes(), set()
+    for seed in range(40):
+        drawn = draw_samples(store, np.random.default_rng(seed), SampleRules(crop="whole", jpeg_share=0.0), 5)
+        assert len({image.shape for image, _ in drawn}) == 1
+        sizes.add(drawn[0][0].shape[:2])
+        # The ramps tell which scene a picture came from: those of one batch are of one size when cut.
+        of = {round((float((lightness(image) + residual).mean()) - 0.15) / 0.2) for image, residual in drawn}
+        assert of <= {2, 3} or len(of) == 1
+    assert sizes == {(96, 64), (64, 64), (64, 96)}
+
+
 def _found(whole: np.ndarray, part: np.ndarray) -> bool:
     h, w = part.shape
     corner = np.abs(whole[: whole.shape[0] - h + 1, : whole.shape[1] - w + 1] - part[0, 0]) < 1e-5
@@ -133,7 +159,7 @@ def _found(whole: np.ndarray, part: np.ndarray) -> bool:
 
 
 def test_samples_are_reproducible(store: SceneStore) -> None:
-    a, b = (draw_sample(store, np.random.default_rng(3), SampleRules(crop=64)) for _ in range(2))
+    a, b = (draw_samples(store, np.random.default_rng(3), SampleRules(crop=64), 1)[0] for _ in range(2))
     assert (a[0] == b[0]).all()
     assert (a[1] == b[1]).all()
 

@@ -113,6 +113,8 @@ def test_schedules() -> None:
         ("trian.steps=3", "did you mean 'train'"),
         ("train.steps=0", r"train\.steps"),
         ("train.loss=l3", r"train\.loss"),
+        ("train.phases=[{share=1,crop=48,batch=1}]", r"train\.phases"),
+        ("train.phases=[{share=1,crop='hole',batch=1}]", r"train\.phases"),
         ("steps=3", "section.key=value"),
     ],
 )

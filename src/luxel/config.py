@@ -6,7 +6,7 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -62,10 +62,13 @@ class DataSection(Section):
 
 
 class Phase(Section):
-    """A stretch of training with one crop and batch size; `share` of all steps."""
+    """A stretch of training with one crop and batch size; `share` of all steps.
+
+    crop: side of square windows, or "whole": pictures as they are, a batch of one size.
+    """
 
     share: float = Field(gt=0, le=1)
-    crop: int = Field(ge=32, multiple_of=32)
+    crop: Annotated[int, Field(ge=32, multiple_of=32)] | Literal["whole"]
     batch: int = Field(ge=1)
 
 
@@ -88,6 +91,7 @@ class TrainSection(Section):
     clip_norm: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: Literal["auto", "32", "bf16"] = "auto"
+    compile: bool = Field(default=False, description="torch.compile: faster steps after a minute; needs a C++ compiler")
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 leaves torch's default")
 

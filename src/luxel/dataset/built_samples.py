@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from luxel.dataset.layout_iea40k import read_frame, read_rows
 from luxel.dataset.manifest import FrameRow
-from luxel.dataset.samples import SampleRules, mirror_and_turn
+from luxel.dataset.samples import SampleRules, mirror_and_turn, of_one_size, random_window, whole_size
 from luxel.dataset.simulate import through_jpeg
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness
@@ -185,27 +185,29 @@ def shrink_frame(frame: BuiltFrame, short_side: int) -> BuiltFrame:
     return BuiltFrame(np.asarray(image, dtype=np.uint8), np.asarray(residual), np.asarray(confidence))
 
 
-def draw_built_sample(store: BuiltStore, rng: np.random.Generator, rules: SampleRules) -> BuiltFrame:
-    """A window [crop, crop] of a frame drawn from a store, mirrored and turned as `samples.draw_sample` does.
+def draw_built_samples(store: BuiltStore, rng: np.random.Generator, rules: SampleRules, count: int) -> list[BuiltFrame]:
+    """`count` frames drawn from a store, or windows of them, cut, mirrored and turned as `samples.draw_samples` does.
 
     Every frame is equally likely. `rules.jpeg_share` of the pictures go through JPEG; what that does to lightness is
     taken off the residual, which stays the reference minus the picture as it is.
     """
-    i = int(rng.integers(len(store)))
-    h, w = store.size(i)
-    top, left = int(rng.integers(0, h - rules.crop + 1)), int(rng.integers(0, w - rules.crop + 1))
-    cut = store.window(i, slice(top, top + rules.crop), slice(left, left + rules.crop))
+    if rules.crop == "whole":
+        first = int(rng.integers(len(store)))
+        alike = of_one_size(store, first)
+        chosen = [first, *(int(alike[rng.integers(len(alike))]) for _ in range(count - 1))]
+        return [_cut(store, i, whole_size(*store.size(first)), rng, rules) for i in chosen]
+    size = (rules.crop, rules.crop)
+    return [_cut(store, int(rng.integers(len(store))), size, rng, rules) for _ in range(count)]
+
+
+def _cut(store: BuiltStore, i: int, size: tuple[int, int], rng: np.random.Generator, rules: SampleRules) -> BuiltFrame:
+    cut = store.window(i, *random_window(rng, store.size(i), size))
     image, residual, confidence = mirror_and_turn(rng, cut.image, cut.residual, cut.confidence)
     if rng.random() < rules.jpeg_share:
         compressed = through_jpeg(image, int(rng.integers(60, 96)))
         residual = np.clip(residual + lightness(image) - lightness(compressed), -1, 1)
         image = compressed
     return BuiltFrame(image, residual, confidence)
-
-
-def smallest_side(store: BuiltStore) -> int:
-    """The smallest side of a store's frames: no larger window can be cut from every one of them."""
-    return min(min(store.size(i)) for i in range(len(store)))
 
 
 def spread(store: BuiltStore, limit: int | None) -> Iterator[tuple[str, str, str, BuiltFrame]]:

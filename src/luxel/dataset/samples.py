@@ -1,7 +1,7 @@
 """Training samples: an exposure of a scene and its residual map, cut and turned together."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,45 +12,95 @@ from luxel.photometry import FloatArray, lightness
 
 Part = npt.NDArray[Any]
 
+WHOLE_MULTIPLE = 32
+"""Whole pictures are cut down to multiples of this: few enough sizes that batches of one size exist, and the network
+need not pad."""
+
+
+class Sizes(Protocol):
+    """What the choice of pictures needs of a store."""
+
+    def __len__(self) -> int: ...
+
+    def size(self, i: int) -> tuple[int, int]: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRules:
     """How samples are drawn.
 
-    crop: side of the square window in pixels. photo_share: share of samples from photographs when the store has both
-    kinds. jpeg_share: share that goes through JPEG.
+    crop: side of the square window in pixels, or "whole" for the picture as it is. photo_share: share of samples from
+    photographs when the store has both kinds. jpeg_share: share that goes through JPEG.
     """
 
-    crop: int
+    crop: int | Literal["whole"]
     photo_share: float = 0.5
     jpeg_share: float = 0.4
 
 
-def draw_sample(
-    store: SceneStore, rng: np.random.Generator, rules: SampleRules
-) -> tuple[npt.NDArray[np.uint8], FloatArray]:
-    """One picture and its residual map.
+def draw_samples(
+    store: SceneStore, rng: np.random.Generator, rules: SampleRules, count: int
+) -> list[tuple[npt.NDArray[np.uint8], FloatArray]]:
+    """Pictures and their residual maps, all of one size.
 
-    Returns image uint8 [crop, crop, 3], sRGB-encoded, and residual float32 [crop, crop] in [-1, 1]. Crop, mirror and
-    quarter turns are done on the scene, before picture and map part, so they cannot fall out of step.
+    Returns `count` pairs: image uint8 [h, w, 3], sRGB-encoded, and residual float32 [h, w] in [-1, 1]; h = w = crop, or
+    for whole pictures the sides that the first one drawn has. Crop, mirror and quarter turns are done on the scene,
+    before picture and map part, so they cannot fall out of step.
     """
-    photos = np.flatnonzero([kind == "photo" for kind in store.kinds])
-    others = np.flatnonzero([kind != "photo" for kind in store.kinds])
+    if rules.crop == "whole":
+        first = _choose(store, rng, rules, np.arange(len(store)))
+        alike = of_one_size(store, first)
+        chosen = [first, *(_choose(store, rng, rules, alike) for _ in range(count - 1))]
+        return [_expose(store, i, whole_size(*store.size(first)), rng, rules) for i in chosen]
+    every, size = np.arange(len(store)), (rules.crop, rules.crop)
+    return [_expose(store, _choose(store, rng, rules, every), size, rng, rules) for _ in range(count)]
+
+
+def _choose(store: SceneStore, rng: np.random.Generator, rules: SampleRules, among: npt.NDArray[np.intp]) -> int:
+    """A scene out of `among`; a photograph with the probability of the rules where both kinds are there."""
+    is_photo = np.array(store.kinds)[among] == "photo"
+    photos, others = among[is_photo], among[~is_photo]
     pool = photos if len(others) == 0 or (len(photos) and rng.random() < rules.photo_share) else others
-    i = int(pool[rng.integers(len(pool))])
-    h, w = store.size(i)
-    top, left = int(rng.integers(0, h - rules.crop + 1)), int(rng.integers(0, w - rules.crop + 1))
-    linear, reference = store.window(i, slice(top, top + rules.crop), slice(left, left + rules.crop))
+    return int(pool[rng.integers(len(pool))])
+
+
+def _expose(
+    store: SceneStore, i: int, size: tuple[int, int], rng: np.random.Generator, rules: SampleRules
+) -> tuple[npt.NDArray[np.uint8], FloatArray]:
+    linear, reference = store.window(i, *random_window(rng, store.size(i), size))
     linear, reference = mirror_and_turn(rng, linear, reference)
     image = capture(linear, random_camera(rng, jpeg_share=rules.jpeg_share), rng)
     return image, reference - lightness(image)
 
 
+def whole_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of the largest window of a picture whose sides divide by `WHOLE_MULTIPLE`."""
+    return height // WHOLE_MULTIPLE * WHOLE_MULTIPLE, width // WHOLE_MULTIPLE * WHOLE_MULTIPLE
+
+
+def of_one_size(store: Sizes, i: int) -> npt.NDArray[np.intp]:
+    """Indices of the pictures that, cut to `whole_size`, are as large as picture i; i is among them."""
+    sizes = [whole_size(*store.size(j)) for j in range(len(store))]
+    return np.flatnonzero([size == sizes[i] for size in sizes])
+
+
+def smallest_side(store: Sizes) -> int:
+    """The smallest side of a store's pictures: no larger window can be cut from every one of them."""
+    return min(min(store.size(i)) for i in range(len(store)))
+
+
+def random_window(rng: np.random.Generator, size: tuple[int, int], window: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a window [h, w] somewhere in a picture of a size that holds it."""
+    top, left = (int(rng.integers(0, whole - part + 1)) for whole, part in zip(size, window, strict=True))
+    return slice(top, top + window[0]), slice(left, left + window[1])
+
+
 def mirror_and_turn(rng: np.random.Generator, *parts: Part) -> tuple[Part, ...]:
-    """Arrays [side, side, ...] of one window, all mirrored or not and turned by the same number of quarters."""
+    """Arrays [h, w, ...] of one window, all mirrored or not and, if square, turned by the same number of quarters."""
     if rng.random() < 0.5:
         parts = tuple(part[:, ::-1] for part in parts)
-    if rng.random() < 0.25:  # most pictures stand upright, and light falls from above; a few do not
+    height, width = parts[0].shape[:2]
+    if height == width and rng.random() < 0.25:  # most pictures stand upright, and light falls from above; a few do not
         turns = int(rng.integers(1, 4))
         parts = tuple(np.rot90(part, turns) for part in parts)
     return tuple(np.ascontiguousarray(part) for part in parts)

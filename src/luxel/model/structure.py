@@ -10,14 +10,42 @@ DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -
 """The set D of Eq. (2) as (row, column) steps: +x, -x, +y, -y and the four diagonals."""
 
 
+def replicate_border(z: Tensor) -> Tensor:
+    """A map with its outermost pixels repeated once on every side, [B, C, H, W] to [B, C, H + 2, W + 2]."""
+    # As F.pad(mode="replicate"), whose backward torch.compile gets wrong for channels-last maps (torch 2.13).
+    z = torch.cat([z[..., :1], z, z[..., -1:]], dim=-1)
+    return torch.cat([z[..., :1, :], z, z[..., -1:, :]], dim=-2)
+
+
 def directional_gradients(z: Tensor) -> Tensor:
     """First differences of features to the neighbour in each of the eight directions, Eq. (2).
 
     z: [B, C, H, W]. Returns [B, 8C, H, W], direction by direction; zero where the neighbour lies outside the picture.
     """
     h, w = z.shape[-2:]
-    padded = F.pad(z, (1, 1, 1, 1), mode="replicate")
+    padded = replicate_border(z)
     return torch.cat([padded[..., 1 + r : 1 + r + h, 1 + c : 1 + c + w] - z for r, c in DIRECTIONS], dim=1)
+
+
+class GradientEmbedding(nn.Conv2d):
+    """The eight gradient maps of Eq. (2) mixed to as many channels as they were made of, [B, C, H, W] to the same.
+
+    This 1x1 convolution of `directional_gradients(z)`, computed as one 3x3 convolution of z: differences are linear,
+    and eight times the channels at the finest size would be a fifth of a training step.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(len(DIRECTIONS) * channels, channels, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return F.conv2d(replicate_border(z), self.difference_kernel(), self.bias)
+
+    def difference_kernel(self) -> Tensor:
+        """The weights of each direction at its neighbour, minus their sum at the centre: [C, C, 3, 3]."""
+        mixing = self.weight.view(self.out_channels, len(DIRECTIONS), -1)  # [C, direction, C]
+        taps = {(0, 0): -mixing.sum(1), **dict(zip(DIRECTIONS, mixing.unbind(1), strict=True))}
+        rows = (torch.stack([taps[r, c] for c in (-1, 0, 1)], dim=-1) for r in (-1, 0, 1))
+        return torch.stack(list(rows), dim=-2)
 
 
 class LongRangeEncoder(nn.Module):
@@ -53,7 +81,7 @@ class StructureStage(nn.Module):
 
     def __init__(self, channels: int, fused: int, *, grid: int) -> None:
         super().__init__()
-        self.embed_gradients = nn.Conv2d(len(DIRECTIONS) * channels, channels, 1)
+        self.embed_gradients = GradientEmbedding(channels)
         self.long_range = LongRangeEncoder(channels, grid=grid)
         self.short_range = ShortRangeEncoder(channels)
         self.gradient_long_range = LongRangeEncoder(channels, grid=grid)
@@ -64,7 +92,7 @@ class StructureStage(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        gradient = self.embed_gradients(directional_gradients(z))  # Eq. (2)
+        gradient = self.embed_gradients(z)  # Eq. (2)
         feature_pair = torch.cat([self.long_range(z), self.short_range(z)], dim=1)  # Eq. (3)
         gradient_pair = torch.cat([self.gradient_long_range(gradient), self.gradient_short_range(gradient)], dim=1)
         return torch.cat([self.fuse(feature_pair), self.gradient_fuse(gradient_pair)], dim=1)  # Eq. (4)

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from luxel.config import DataSection, Phase, Recipe
-from luxel.dataset.built_samples import BuiltStore, draw_built_sample, open_built, smallest_side
-from luxel.dataset.samples import SampleRules, draw_sample
+from luxel.dataset.built_samples import BuiltStore, draw_built_samples, open_built
+from luxel.dataset.samples import WHOLE_MULTIPLE, SampleRules, draw_samples, smallest_side
 from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, render_store
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray
@@ -22,8 +22,12 @@ PROCEDURAL_VALIDATION_SEED = 1_000_000
 
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
-"""Image uint8 [B, 3, crop, crop], residual float32 [B, 1, crop, crop], and its confidence float32 [B, 1, crop, crop],
+"""Image uint8 [B, 3, h, w], residual float32 [B, 1, h, w], and its confidence float32 [B, 1, h, w],
 None where every pixel counts alike."""
+
+
+Sample = tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]
+"""Image [h, w, 3], residual [h, w] and confidence [h, w] of one sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,13 @@ class Batches(Dataset[Batch]):
 
     def __init__(self, training_data: TrainingData, recipe: Recipe) -> None:
         self.data, self.recipe = training_data, recipe
-        crop = max(phase.crop for phase in recipe.train.phases)
-        if training_data.built and smallest_side(training_data.built) < crop:
-            raise DatasetError(
-                f"data.built: the smallest frame has a side of {smallest_side(training_data.built)} pixels, "
-                f"train.phases cuts {crop}; give smaller crops"
-            )
+        crop = max(WHOLE_MULTIPLE if phase.crop == "whole" else phase.crop for phase in recipe.train.phases)
+        for what, store in (("scene", training_data.scenes), ("frame of data.built", training_data.built)):
+            if store and smallest_side(store) < crop:
+                raise DatasetError(
+                    f"train.phases cuts windows of {crop} pixels, the smallest {what} has a side of "
+                    f"{smallest_side(store)} pixels; give smaller crops, or a larger data.short_side"
+                )
 
     def __len__(self) -> int:
         return self.recipe.train.steps
@@ -101,23 +106,30 @@ class Batches(Dataset[Batch]):
         phase, data = phase_of(step, self.recipe), self.recipe.data
         rules = SampleRules(crop=phase.crop, photo_share=data.photo_share, jpeg_share=data.jpeg_share)
         rng = np.random.default_rng((self.recipe.train.seed, step))
-        samples = [self._sample(rng, rules) for _ in range(phase.batch)]
+        samples = self._samples(rng, rules, phase.batch)
         images, residuals, confidences = (np.stack(parts) for parts in zip(*samples, strict=True))
         image = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         confidence = torch.from_numpy(confidences)[:, None] if self.data.built else None
         return image, torch.from_numpy(residuals)[:, None], confidence
 
-    def _sample(
-        self, rng: np.random.Generator, rules: SampleRules
-    ) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
-        """Image, residual and confidence; what is simulated is certain."""
+    def _samples(self, rng: np.random.Generator, rules: SampleRules, count: int) -> list[Sample]:
+        """Samples of one size, from the sources in their shares; what is simulated is certain."""
         scenes, built = self.data.scenes, self.data.built
-        if built and (scenes is None or rng.random() < self.recipe.data.built_share):
-            frame = draw_built_sample(built, rng, rules)
-            return frame.image, frame.residual, frame.confidence
-        assert scenes is not None  # `open_stores` gives at least one of the two
-        image, residual = draw_sample(scenes, rng, rules)
-        return image, residual, np.ones_like(residual)
+        share = self.recipe.data.built_share
+        if built is None or scenes is None:
+            from_built = count if built else 0
+        elif rules.crop == "whole":  # pictures of both sources seldom have the same size
+            from_built = count if rng.random() < share else 0
+        else:
+            from_built = int(rng.binomial(count, share))
+        samples: list[Sample] = []
+        if built and from_built:
+            frames = draw_built_samples(built, rng, rules, from_built)
+            samples += [(frame.image, frame.residual, frame.confidence) for frame in frames]
+        if scenes and from_built < count:
+            drawn = draw_samples(scenes, rng, rules, count - from_built)
+            samples += [(image, residual, np.ones_like(residual)) for image, residual in drawn]
+        return samples
 
 
 def _one_thread(_: int) -> None:

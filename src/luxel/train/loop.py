@@ -20,7 +20,7 @@ from luxel.model.losses import gradient_loss, pixel_loss
 from luxel.model.network import PIEANet, build
 from luxel.model.weights import load_into
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint
-from luxel.train.data import batches, open_stores
+from luxel.train.data import batches, open_stores, phase_of
 
 Report = Callable[[str], None]
 
@@ -118,6 +118,9 @@ def train(
     optimizer = optimizer_class(
         network.parameters(), lr=recipe.train.lr, weight_decay=recipe.train.weight_decay, fused=True
     )
+    # Static shapes: crops change with the phase only, and each phase is worth its own kernels.
+    if recipe.train.compile:
+        network.compile(dynamic=False)
     model, optimizer = fabric.setup(network, optimizer)
 
     progress, checkpoint = Progress(), folder / "checkpoint.pt"
@@ -142,7 +145,10 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
-        prediction = model((image.float() / 255).contiguous(memory_format=torch.channels_last))
+        # Whole pictures come in a dozen sizes, and compiling one takes longer than it would save.
+        whole = phase_of(progress.step, recipe).crop == "whole"
+        with torch.compiler.set_stance("force_eager" if whole else "default"):
+            prediction = model((image.float() / 255).contiguous(memory_format=torch.channels_last))
         loss = pixel_loss(prediction, residual, recipe.train.loss, confidence)  # Eq. (7)
         if recipe.train.gradient_weight:
             loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual, confidence)
