@@ -22,7 +22,7 @@ from luxel.dataset.build import Outcome, build
 from luxel.dataset.check import check
 from luxel.dataset.label import Flag, LabelRules
 from luxel.dataset.layers import Layer, blocks_fingerprint, layer_folder, write_layer
-from luxel.dataset.layout_iea40k import read_frame
+from luxel.dataset.layout_iea40k import export_released, read_frame
 from luxel.dataset.locking import locked
 from luxel.dataset.manifest import FrameRow, read_json, read_manifest, write_json
 from luxel.dataset.problems import difference_hash, near_duplicates
@@ -160,6 +160,7 @@ def test_one_bad_scene_is_a_row_with_the_reason(tmp_path: Path) -> None:
     page = (tmp_path / "out/coverage.html").read_text()
     assert "truncated HDR" in page
     assert "SSIM 0.21" in page
+    assert str(tmp_path) not in page + (tmp_path / "out/report.json").read_text(), "a machine's path is published"
     assert check(tmp_path / "out").problems == []
 
 
@@ -407,6 +408,17 @@ def test_decisions_of_people_outlive_a_rebuild_or_are_kept_aside(tmp_path: Path)
     assert "1 zone decisions by people" in make(tmp_path / "out", sources)[0].notes[-1]
     assert read_json(tmp_path / "out/outdated/scene00.zones.json")["decisions"][0]["decided_by"] == "anna"
     assert {d["decided_by"] for d in read_json(zones)["decisions"]} == {"rules"}
+
+
+def test_long_stages_tell_every_scene_that_is_done(dataset: Path, tmp_path: Path) -> None:
+    scenes = sorted(place.parent.name for place in dataset.glob("scenes/*/scene.json"))
+    for stage in (relabel, rereference):
+        told: list[str] = []
+        stage(dataset, progress=told.append)
+        assert told == scenes
+    told = []
+    export_released(dataset, tmp_path / "there", progress=told.append)
+    assert sorted(told) == scenes
 
 
 def test_broken_decisions_are_named(dataset: Path) -> None:

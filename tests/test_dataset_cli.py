@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.scan import scan
 
 COMMANDS = sorted(typer.main.get_command(group).commands)  # type: ignore[attr-defined]
+WITHOUT_FAILURES = {"split", "stats", "convert", "taxonomy"}  # 0, or 2 for wrong usage
 PAGE = Path(__file__).parents[1] / "docs" / "dataset-build.md"
 
 
@@ -64,6 +66,7 @@ def test_help_has_examples_whose_options_exist(command: str) -> None:
     shown = CliRunner().invoke(app, ["dataset", command, "--help"], env={"COLUMNS": "200"}).stdout
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", shown, re.MULTILINE))
     examples = re.findall(rf"^ *(luxel dataset {command} .*)$", shown, re.MULTILINE)
+    assert "Exit code:" in shown or command in WITHOUT_FAILURES
     assert examples
     for example in examples:
         assert set(re.findall(r"--[a-z][a-z-]*", example)) <= options, example
@@ -100,6 +103,36 @@ def test_align_writes_frames_and_says_how_well(material: Path, tmp_path: Path) -
     alone = luxel("align", material / "photo.jpg", "--out", tmp_path / "out")
     assert alone.exit_code == 2
     assert "no bracket" in alone.stderr
+
+
+def test_align_drops_what_cannot_be_used_and_aligns_the_rest(material: Path, tmp_path: Path) -> None:
+    """As build does: a corrupt frame or one of another size costs itself, not the bracket."""
+    place = tmp_path / "bracket"
+    shutil.copytree(material / "bracket", place)
+    data = (place / "f0.png").read_bytes()
+    (place / "cut.png").write_bytes(data[: len(data) // 2])
+    images.write(place / "small.png", images.read(place / "f0.png").pixels[:80])
+    (place / "bracket.csv").write_text("file\ncut.png\nf0.png\nsmall.png\nf1.png\nf2.png\n")
+    shown = luxel("align", place, "--out", tmp_path / "out", "--short-side", 96)
+    assert shown.exit_code == 1
+    lines = shown.stdout.splitlines()[1:]
+    assert [line.split()[1] for line in lines] == ["cut.png", "f0.png", "small.png", "f1.png", "f2.png"]
+    assert ["dropped" in line for line in lines] == [True, False, True, False, False]
+    assert "truncated" in lines[0]
+    assert "is 144 x 80 pixels" in lines[2]
+    assert {file.name for file in (tmp_path / "out").glob("*/*.png")} == {"f0.png", "f1.png", "f2.png"}
+
+
+def test_align_says_which_frames_show_too_little(tmp_path: Path) -> None:
+    light = procedural_scene(np.random.default_rng(4), height=96, width=144)
+    (tmp_path / "in").mkdir()
+    for i, ev in enumerate((0, 1, -12)):
+        images.write(tmp_path / "in" / f"{i}.png", frame(light, ev))
+    (tmp_path / "in" / "bracket.csv").write_text("file\n0.png\n1.png\n2.png\n")
+    shown = luxel("align", tmp_path / "in", "--out", tmp_path / "out", "--short-side", 96)
+    assert shown.exit_code == 0, shown.output
+    assert ["shows too little" in line for line in shown.stdout.splitlines()[1:]] == [False, False, True]
+    assert "nan" not in shown.stdout
 
 
 def test_stored_references_are_what_preparing_a_scene_gives(material: Path, built: Path) -> None:
@@ -196,6 +229,8 @@ def test_convert_there_and_back(built: Path, tmp_path: Path) -> None:
     there = luxel("convert", built, "--out", tmp_path / "iea", "--to", "iea40k")
     assert there.exit_code == 0, there.output
     assert luxel("check", tmp_path / "iea").exit_code == 0
+    twice = luxel("convert", built, "--out", tmp_path / "twice", "--to", "luxel")
+    assert (twice.exit_code, "not in the released layout" in flat(twice.stderr)) == (2, True)
     back = luxel("convert", tmp_path / "iea", "--out", tmp_path / "back", "--to", "luxel")
     assert back.exit_code == 0, back.output
     assert luxel("check", tmp_path / "back").exit_code == 0
@@ -217,7 +252,32 @@ def test_check_prints_one_problem_a_line(built: Path, tmp_path: Path) -> None:
     assert luxel("check", tmp_path / "nowhere").exit_code == 2
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_the_table_of_names_is_the_users(material: Path, tmp_path: Path) -> None:
+    out, names = tmp_path / "data", tmp_path / "names.toml"
+    own = luxel("taxonomy").stdout.replace('"flower", ', '"moss", ')
+    names.write_text(own)
+    (tmp_path / "tags.csv").write_text("name,scene\nphoto.jpg,moss\n")
+    source = (material / "photo.jpg", "--tags", tmp_path / "tags.csv")
+    assert "unknown scene 'moss'" in flat(luxel("scan", *source).stderr)
+    assert luxel("scan", *source, "--taxonomy", names).exit_code == 0
+    build = ("build", *source, "--out", out, "--short-side", 64, "--jobs", 1)
+    assert luxel(*build).exit_code == 2
+    shown = luxel(*build, "--taxonomy", names)
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(luxel("stats", out, "--json").stdout)["super-class"] == {"plant": 1}
+    assert luxel("taxonomy", out).stdout == own
+    assert "1 kept" in luxel(*build).stdout, "the dataset's own table holds without the option"
+    assert luxel("check", out).exit_code == 0
+    (out / "taxonomy.toml").write_text(own.replace('"moss", ', ""))
+    shown = luxel("check", out)
+    assert (shown.exit_code, shown.stdout.partition(":")[0]) == (1, "tag")
+    assert "'moss'" in shown.stdout
+    (out / "taxonomy.toml").write_text("[scenes")
+    assert luxel("check", out).stdout.startswith("taxonomy: taxonomy.toml")
+    assert luxel("taxonomy", material).exit_code == 2
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"taxonomy"}))
 def test_without_the_extra_one_line_says_what_to_install(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ from luxel.dataset.manifest import (
     write_whole,
 )
 from luxel.dataset.splits import NAMES, SHARES, assign, leaks, split_rows
+from luxel.dataset.taxonomy import load_taxonomy
 from luxel.dataset.upkeep import BuildSettings
 from luxel.errors import DatasetError
 
@@ -268,8 +269,15 @@ def test_levels_of_real_frames_that_share_a_stop_count_together() -> None:
 
 def test_thin_and_missing() -> None:
     rows = [a_row(f"a{n}", tone="dark") for n in range(40)] + [a_row(f"b{n}", tone="clear") for n in range(4)]
-    found = coverage.thin(coverage.counts(rows), {"tone": ["dark", "clear", "neutral"]})
+    found = coverage.thin(coverage.counts(rows, load_taxonomy()), {"tone": ["dark", "clear", "neutral"]})
     assert found == {"tone": (["clear"], ["neutral"])}
+
+
+def test_levels_beyond_the_nine_are_neither_thin_nor_missed(tmp_path: Path) -> None:
+    rows = [a_row(f"s{n}", level, ev=float(n)) for n in range(8) for level in ("P0", "P1")]
+    rows += [a_row("night", level, ev=-6.0) for level in ("N6", "N1")]
+    page = coverage.page(tmp_path, "", rows, [])
+    assert "<tr><td>exposure</td><td>N1</td><td>N4, N3, N2, P2, P3, P4</td></tr>" in page
 
 
 def test_shown_scenes_are_of_all_kinds() -> None:

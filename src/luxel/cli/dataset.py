@@ -34,6 +34,15 @@ TagsOption = Annotated[
     Path | None,
     typer.Option(help="CSV of tags: name, scene, light, tone, licence, source.", metavar="FILE", show_default=False),
 ]
+TaxonomyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--taxonomy",
+        help="TOML of the names that tags may have; see luxel dataset taxonomy.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 ViewsOption = Annotated[int, typer.Option(help="Views of every HDR panorama.", min=1, metavar="N")]
 DatasetArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset's folder.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
@@ -68,6 +77,7 @@ def _about() -> None:
 def scan(
     sources: SourcesArgument,
     tags: TagsOption = None,
+    taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -81,7 +91,7 @@ def scan(
     Exit code: 0 all files can be read, 1 some cannot, 2 wrong usage.
     """
     _need_dataset_extra("luxel dataset scan")
-    found = _scan(sources, tags, views)
+    found = _scan(sources, tags, views, taxonomy)
     unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
     for file in unreadable:
         _say(f"{file}: cannot be read; its scene will fail or lose this frame")
@@ -120,6 +130,7 @@ def tags(
     given: Annotated[
         Path | None, typer.Option("--tags", help="CSV of tags that stand already.", metavar="FILE", show_default=False)
     ] = None,
+    taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
 ) -> None:
     """Suggest tags for scene, light and tone, as a CSV to correct and give to build with --tags.
@@ -142,8 +153,8 @@ def tags(
 
     if out.exists():
         raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
-    tagger = Tagger(model, load_taxonomy(), download=download) if model else None
-    found = _scan(sources, given, views)
+    tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
+    found = _scan(sources, given, views, taxonomy)
     rows: list[Suggestion] = []
     with _progress("looking", len(found)) as advance:
         for row in suggest(found, tagger):
@@ -178,7 +189,7 @@ def align(
     from luxel.dataset.align_files import AlignedFrame, align_to_files
     from luxel.errors import DatasetError
 
-    brackets = [source for source in _scan(sources, None, 1) if source.kind == "bracket"]
+    brackets = [source for source in _scan(sources) if source.kind == "bracket"]
     if not brackets:
         raise DatasetError("no bracket in these files; luxel dataset scan shows what there is")
     rows: list[AlignedFrame] = []
@@ -189,7 +200,11 @@ def align(
     lines = []
     for row in rows:
         numbers = (row.motion, row.error_before, row.error_after, row.ssim)
-        told = f"dropped: {row.dropped}" if row.dropped else "the others are placed on it" if row.anchor else ""
+        told = "the others are placed on it" if row.anchor else ""
+        if row.unseen:
+            told = "shows too little to be compared; left as it is, since no other frame moved"
+        if row.dropped:
+            told = f"dropped: {row.dropped}"
         lines.append((row.scene_id, row.file, *("-" if n is None else f"{n:.2f}" for n in numbers), told))
     _table(("scene", "frame", "moved px", "error before px", "error after px", "SSIM", ""), lines)
     raise typer.Exit(1 if any(row.dropped for row in rows) else 0)
@@ -200,6 +215,7 @@ def build(
     sources: SourcesArgument,
     out: Annotated[Path, typer.Option(help="The dataset's folder.", metavar="DIR")],
     tags: TagsOption = None,
+    taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
     jobs: JobsOption = 0,
     short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
@@ -218,16 +234,17 @@ def build(
     Examples:
       luxel dataset build brackets hdri photos --out data
       luxel dataset build hdri --out data --views 4 --jobs 4 --short-side 384
-      luxel dataset build photos --out data --tags tags.csv
+      luxel dataset build photos --out data --tags tags.csv --taxonomy names.toml
 
     Exit code: 0 all scenes are built, 1 some failed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     _need_dataset_extra("luxel dataset build")
     from luxel.dataset.build import build as run
     from luxel.dataset.slots import usable_cores
+    from luxel.dataset.taxonomy import taxonomy_file
     from luxel.dataset.upkeep import BuildSettings
 
-    found = _scan(sources, tags, views)
+    found = _scan(sources, tags, views, taxonomy or taxonomy_file(out))
     with _progress("building", len(found)) as advance:
         try:
             outcomes = run(
@@ -237,6 +254,7 @@ def build(
                 jobs=jobs or usable_cores(),
                 rebuild=rebuild,
                 name=name,
+                taxonomy=taxonomy,
                 max_megapixels=max_megapixels,
                 progress=advance,
             )
@@ -281,7 +299,8 @@ def reference(
         if not scene or len(scene) != 1:
             raise typer.BadParameter("blocks belong to one scene; give --scene ID once", param_hint="--zone")
         decide(folder, scene[0], dict(_block_and_zone(text) for text in zone), by=by)
-    changed, notes = rereference(folder, scene)
+    with _progress("making references", len(scene) if scene else None) as advance:
+        changed, notes = rereference(folder, scene, progress=advance)
     for note in notes:
         _say(note)
     typer.echo(f"{folder}: {changed} residual maps changed")
@@ -305,7 +324,8 @@ def label(
     _need_dataset_extra("luxel dataset label")
     from luxel.dataset.upkeep import relabel
 
-    changed, notes = relabel(folder, scene)
+    with _progress("labelling", len(scene) if scene else None) as advance:
+        changed, notes = relabel(folder, scene, progress=advance)
     for note in notes:
         _say(note)
     typer.echo(f"{folder}: {changed} residual maps changed")
@@ -345,7 +365,8 @@ def check(
         )
     for note in result.notes:
         _say(note)
-    verdict = f"{len(result.problems)} problems" if result.problems else "sound"
+    count = len(result.problems)
+    verdict = f"{count} problem{'s' * (count != 1)}" if count else "sound"
     _say(f"{folder}: {result.layout} layout, {result.scenes} scenes, {result.frames} frames: {verdict}")
     raise typer.Exit(1 if result.problems else 0)
 
@@ -399,11 +420,13 @@ def stats(
     from luxel.dataset.coverage import counts
     from luxel.dataset.layout_iea40k import is_released, read_rows
     from luxel.dataset.scene_files import agreements
+    from luxel.dataset.taxonomy import load_taxonomy, taxonomy_file
     from luxel.dataset.upkeep import refresh, settings_of
 
     released = is_released(folder)
     rows = read_rows(folder, csv or ()) if released else refresh(folder)
     levels = {level: len(group) for level, group in by_level(rows).items()}
+    counted = counts(rows, load_taxonomy(taxonomy_file(folder)))
     agreed = [] if released else list(agreements(folder, rows, settings_of(folder).rules))
     if json:
         record = {
@@ -411,7 +434,7 @@ def stats(
             "frames": len(rows),
             "mean_score": sum(row.score for row in rows) / max(1, len(rows)),
             "levels": levels,
-            **counts(rows),
+            **counted,
             "agreement": {
                 name: {"mean_difference": a.mean_difference, "icc": a.icc, "pixels": a.pixels} for name, a in agreed
             },
@@ -419,7 +442,7 @@ def stats(
         typer.echo(jsonlib.dumps(record))
         return
     lines = [("level", level, str(count)) for level, count in levels.items()]
-    lines += [(axis, name, str(count)) for axis, counted in counts(rows).items() for name, count in counted.items()]
+    lines += [(axis, name, str(count)) for axis, names in counted.items() for name, count in names.items()]
     _table(("axis", "name", "count"), lines)
     if agreed:
         found = [
@@ -453,11 +476,39 @@ def convert(
     _need_dataset_extra("luxel dataset convert")
     from luxel.dataset.layout_iea40k import export_released, import_released
 
-    if to is Layout.iea40k:
-        frames = export_released(folder, out, side=side or None)
-    else:
-        frames = len(import_released(folder, out, csv or ()))
+    with _progress("converting", None) as advance:
+        if to is Layout.iea40k:
+            frames = export_released(folder, out, side=side or None, progress=advance)
+        else:
+            frames = len(import_released(folder, out, csv or (), progress=advance))
     typer.echo(f"{out}: {frames} frames in the {to.value} layout")
+
+
+@dataset.command()
+def taxonomy(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A dataset's folder; left out: luxel's own table.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the table of names that tags for scene, light and tone may have, to edit it and give it to build.
+
+    A dataset has its own copy, taxonomy.toml in its folder.
+
+    \b
+    Examples:
+      luxel dataset taxonomy > names.toml
+      luxel dataset taxonomy data
+    """
+    from luxel.dataset.taxonomy import TAXONOMY, load_taxonomy, taxonomy_file
+    from luxel.dataset.upkeep import dataset_record
+
+    file = TAXONOMY
+    if folder is not None:
+        dataset_record(folder)  # refuses a folder that is no dataset
+        file = taxonomy_file(folder)
+    load_taxonomy(file)
+    typer.echo(file.read_text(encoding="utf-8"), nl=False)
 
 
 def _need_dataset_extra(command: str) -> None:
@@ -477,11 +528,16 @@ def _block_and_zone(text: str) -> tuple[int, float]:
         raise typer.BadParameter(f"{text!r} is not BLOCK=ZONE, for example 12=5.5", param_hint="--zone") from None
 
 
-def _scan(sources: list[Path], tags: Path | None, views: int) -> "list[SceneSource]":
+def _scan(
+    sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None
+) -> "list[SceneSource]":
     from luxel.dataset.scan import scan as run
+    from luxel.dataset.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
 
-    found = run(sources, tags=tags, views=views)
+    names = load_taxonomy(taxonomy)
+    with _progress("reading headers", None) as advance:
+        found = run(sources, tags=tags, taxonomy=names, views=views, progress=advance)
     if not found:
         raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
     return found

@@ -22,11 +22,12 @@ import cv2
 
 import luxel
 from luxel.dataset.locking import locked
-from luxel.dataset.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json
+from luxel.dataset.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json, write_whole
 from luxel.dataset.prepare import PreparedScene, prepare_scene
 from luxel.dataset.scan import SceneSource
 from luxel.dataset.scene_files import carry_over, write_scene
 from luxel.dataset.slots import Died, in_slots
+from luxel.dataset.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.dataset.upkeep import BuildSettings, dataset_record, fingerprint_of, finish, new_record, place_folder, sweep
 from luxel.errors import DatasetError, LuxelError
 
@@ -62,6 +63,7 @@ def build(
     jobs: int = 1,
     rebuild: bool = False,
     name: str = "",
+    taxonomy: Path | None = None,
     max_megapixels: float = 200.0,
     prepare: Prepare = prepare_scene,
     progress: Callable[[Outcome], None] = lambda outcome: None,
@@ -70,6 +72,7 @@ def build(
 
     sources: from `scan`. jobs: processes; 1 works in this one. rebuild: accept other settings than the folder was
     built with and build every scene again. name: of the dataset in its card, default the folder's name.
+    taxonomy: TOML of the names of tags, which becomes the dataset's own; None keeps the one it has, at first luxel's.
     max_megapixels: larger source pictures fail. prepare: what turns a source into a prepared scene; must pickle for
     jobs > 1. progress: called with each outcome as it comes. Raises DatasetError: other settings, two sources of one
     name, a folder in use or no dataset, a full disk.
@@ -78,7 +81,7 @@ def build(
     if twice:
         raise DatasetError(f"two sources are called {twice[0]!r}; rename one, or build them into two datasets")
     with locked(out):
-        _open(out, settings, rebuild=rebuild, name=name)
+        _open(out, settings, rebuild=rebuild, name=name, taxonomy=taxonomy_file(out) if taxonomy is None else taxonomy)
         sweep(out)
         outcomes: dict[str, Outcome] = {}
         todo = []
@@ -140,8 +143,10 @@ def build_scene(
 
 
 def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> Outcome:
-    """The outcome of a scene that cannot be used."""
+    """The outcome of a scene that cannot be used. Files are told by name: a dataset says nothing of other folders."""
     line = " ".join(reason.split())
+    for frame in source.frames:
+        line = line.replace(str(frame.file), frame.file.name)
     return Outcome(scene_id=source.scene_id, kind=source.kind, state="failed", reason=line, seconds=round(seconds, 3))
 
 
@@ -158,8 +163,9 @@ def stamp_of(source: SceneSource) -> str:
     return fingerprint_of(facts)
 
 
-def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str) -> None:
-    """Makes or checks dataset.json."""
+def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str, taxonomy: Path) -> None:
+    """Makes or checks dataset.json and the table of names."""
+    load_taxonomy(taxonomy)  # refuses a wrong one before anything is written
     facts = settings.facts()
     if (out / DATASET).exists():
         record = dataset_record(out)
@@ -177,6 +183,7 @@ def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str) -> No
             raise DatasetError(f"{out}: holds {min(strangers)!r} and is no dataset; choose an empty folder")
         record = new_record(name or out.resolve().name, settings)
     write_json(out / DATASET, record)
+    write_whole(out / NAMES_FILE, taxonomy.read_bytes())
     (out / "scenes").mkdir(exist_ok=True)
 
 

@@ -40,6 +40,7 @@ from luxel.dataset.problems import (
 )
 from luxel.dataset.scene_files import SceneLabels, read_blocks, reference_of
 from luxel.dataset.splits import NAMES, leaks
+from luxel.dataset.taxonomy import AXES, NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.dataset.upkeep import BuildSettings, dataset_record, settings_of
 from luxel.errors import DatasetError, ImageError, LuxelError
 from luxel.residual import holistic_score
@@ -86,6 +87,7 @@ def _check_luxel(folder: Path, jobs: int, progress: Progress) -> CheckResult:
     scenes = scenes_of(rows)
     result.scenes, result.frames = len(scenes), len(rows)
     problems += _check_rows(rows)
+    problems += _check_tags(folder, scenes)
     problems += _check_folders(folder, scenes, None if record.get("imported") else settings.fingerprint())
     hashes: dict[str, BitArray] = {}
     work = partial(_check_scene, folder, settings=settings)
@@ -118,6 +120,19 @@ def _check_rows(rows: Sequence[FrameRow]) -> Iterator[Problem]:
             yield Problem("score", row.name, f"score {row.score:g} is outside 0 ... 10")
     for column, name, splits in leaks(rows):
         yield Problem("split-leak", name, f"is in {' and '.join(splits)} of {column}")
+
+
+def _check_tags(folder: Path, scenes: dict[str, list[FrameRow]]) -> Iterator[Problem]:
+    """Tags against the dataset's table of names."""
+    try:
+        taxonomy = load_taxonomy(taxonomy_file(folder))
+    except DatasetError as error:
+        yield Problem("taxonomy", NAMES_FILE, str(error))
+        return
+    for scene, rows in scenes.items():
+        for axis in AXES:
+            for tag in sorted({str(getattr(row, axis)) for row in rows} - {"", *taxonomy.names(axis)}):
+                yield Problem("tag", scene, f"{axis} {tag!r} is not in {NAMES_FILE}; add it, or correct the tag")
 
 
 def _check_folders(folder: Path, scenes: dict[str, list[FrameRow]], fingerprint: str | None) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ The page needs nothing beside it: style and pictures are inside. It has no scrip
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -16,11 +16,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel import heatmap, images
+from luxel.dataset.bracket import LEVELS
 from luxel.dataset.card import KINDS, by_level
 from luxel.dataset.manifest import SEEDS, FrameRow, scenes_of, write_whole
 from luxel.dataset.scene_files import read_residual
 from luxel.dataset.splits import NAMES
-from luxel.dataset.taxonomy import AXES, load_taxonomy
+from luxel.dataset.taxonomy import AXES, Taxonomy, load_taxonomy, taxonomy_file
 from luxel.errors import LuxelError
 
 COVERAGE = "coverage.html"
@@ -39,9 +40,8 @@ def write_coverage(out: Path, name: str, rows: Sequence[FrameRow], report: Seque
     write_whole(out / COVERAGE, page(out, name, rows, report).encode())
 
 
-def counts(rows: Iterable[FrameRow]) -> dict[str, dict[str, int]]:
+def counts(rows: Iterable[FrameRow], taxonomy: Taxonomy) -> dict[str, dict[str, int]]:
     """Scenes by kind, super-class and class, light, tone, device, licence: axis -> name -> number, most first."""
-    taxonomy = load_taxonomy()
     firsts = [frames[0] for frames in scenes_of(rows).values()]
     axes: dict[str, Callable[[FrameRow], str]] = {
         "kind": lambda row: row.kind,
@@ -74,7 +74,8 @@ def thin(
 def page(out: Path, name: str, rows: Sequence[FrameRow], report: Sequence[Mapping[str, Any]]) -> str:
     """The page as one string. out: the dataset's folder, for its pictures. name: its name."""
     scenes = scenes_of(rows)
-    counted = counts(rows)
+    taxonomy = load_taxonomy(taxonomy_file(out))
+    counted = counts(rows, taxonomy)
     scores = np.array([row.score for row in rows])
     confidence = np.array([row.confidence_mean for row in rows])
     experts = sorted({name for row in rows for name in row.experts.split(";") if name})
@@ -91,11 +92,15 @@ def page(out: Path, name: str, rows: Sequence[FrameRow], report: Sequence[Mappin
     sections = [
         _section("At a glance", _facts(facts)),
         _section("Pictures", _pictures(out, scenes), _legend()),
-        _section("What is thin", _thin(rows, counted), _THIN_NOTE),
-        _section("Scenes by", "".join(_bars(axis, counted[axis]) for axis in counted)),
+        _section("What is thin", _thin(rows, counted, taxonomy), _THIN_NOTE),
+        _section("Scenes by", f'<div class="charts">{"".join(_bars(axis, counted[axis]) for axis in counted)}</div>'),
         _section("Exposure", _levels(rows)),
         _section(
-            "Scores", _histogram(scores, 0, 10, 20, "score") + _histogram(confidence, 0, 1, 20, "mean confidence")
+            "Scores",
+            '<div class="charts">'
+            + _histogram(scores, 0, 10, 20, "score")
+            + _histogram(confidence, 0, 1, 20, "mean confidence")
+            + "</div>",
         ),
         _section("Splits", _splits(rows)),
         _section("Left out", _left_out(report)),
@@ -189,29 +194,40 @@ def _splits(rows: Sequence[FrameRow]) -> str:
     for column in ("split", *(f"split_{i}" for i in range(SEEDS))):
         members = {name: [row for row in rows if getattr(row, column) == name] for name in NAMES}
         lines.append(
-            (column, *(f"{len({r.scene_id for r in group})} scenes, {len(group)} frames" for group in members.values()))
+            (
+                column,
+                *(
+                    f"{_number({r.scene_id for r in group}, 'scene')}, {_number(group, 'frame')}"
+                    for group in members.values()
+                ),
+            )
         )
     return _table(("column", *NAMES), lines)
 
 
-def _thin(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]]) -> str:
+def _number(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+
+
+def _thin(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]], taxonomy: Taxonomy) -> str:
     lines: list[tuple[str, str, str]] = []
-    taxonomy = load_taxonomy()
     wanted = {"super-class": list(taxonomy.scenes), **{axis: taxonomy.names(axis) for axis in AXES}}
     for axis, (few, missing) in thin(counted, wanted).items():
         untagged = counted[axis].get(_UNTAGGED, 0)
         total = sum(counted[axis].values())
         if total and untagged == total:
-            lines.append((axis, "no scene is tagged, so nothing can be said", ""))
+            lines.append((axis, "no scene is tagged (luxel dataset tags makes suggestions)", "not known"))
         else:
             tagged = f" ({untagged} of {total} scenes are not tagged)" if untagged else ""
             lines.append((axis, (", ".join(few) or "nothing") + tagged, ", ".join(missing) or "nothing"))
     devices = [name for name in counted["device"] if name != "not known"]
-    lines.append(("device", f"{len(devices)} known device{'s' * (len(devices) != 1)}", "the paper has more than 27"))
-    levels = {level: len(group) for level, group in by_level(rows).items()}
-    most = max(levels.values(), default=0)
-    few = [level for level, count in levels.items() if count < THIN_SHARE * most]
-    lines.append(("exposure", ", ".join(few) or "nothing", ""))
+    lines.append(("device", _number(devices, "known device"), "the paper has more than 27"))
+    # Longer brackets have levels beyond the nine; few of those are no lack.
+    grouped = by_level(rows)
+    levels = {level: len(grouped.get(level, ())) for level in LEVELS}
+    few = [level for level, count in levels.items() if 0 < count < THIN_SHARE * max(levels.values())]
+    missing = [level for level, count in levels.items() if not count]
+    lines.append(("exposure", ", ".join(few) or "nothing", ", ".join(missing) or "nothing"))
     return _table(("axis", "thin", "missing"), lines)
 
 

@@ -1,5 +1,7 @@
 """Source files to light and frames (paper A.1): short side 512, aspect kept, nine exposures clipped as by a sensor."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ from luxel.dataset.panorama import render_view
 from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING
 from luxel.dataset.scan import FrameSource, SceneSource
 from luxel.dataset.scenes import fit_short_side
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, ImageError
 from luxel.photometry import FloatArray, as_unit_float, luminance, to_linear, to_srgb
 
 ByteArray = npt.NDArray[np.uint8]
@@ -100,6 +102,34 @@ def develop_frame(source: FrameSource, *, max_megapixels: float = 200.0) -> Byte
     if pixels.dtype == np.uint8:
         return np.asarray(pixels)
     return np.rint(as_unit_float(pixels) * 255).astype(np.uint8)
+
+
+def develop_bracket(
+    source: SceneSource, sides: Sequence[int], *, max_megapixels: float = 200.0
+) -> tuple[list[FrameSource], list[list[ByteArray]], list[tuple[str, str]]]:
+    """The frames of a bracket that can be used: readable, and of the size that most of them have.
+
+    sides: short sides in pixels; each frame is read once and averaged down to each of them. Returns the frames' facts,
+    for each side their pictures uint8 [h, w, 3], and file and reason of every frame left out.
+    """
+    read: list[tuple[FrameSource, tuple[int, int], list[ByteArray]]] = []
+    dropped = []
+    for facts in source.frames:
+        try:
+            picture = develop_frame(facts, max_megapixels=max_megapixels)
+        except ImageError as error:
+            dropped.append((facts.file.name, str(error).removeprefix(f"{facts.file}: ")))
+            continue
+        height, width = picture.shape[:2]
+        read.append((facts, (width, height), [shrink_frame(picture, side) for side in sides]))
+    common = Counter(size for _, size, _ in read).most_common(1)[0][0] if read else (0, 0)
+    kept = [(facts, pictures) for facts, size, pictures in read if size == common]
+    dropped += [
+        (facts.file.name, f"is {size[0]} x {size[1]} pixels, the bracket is {common[0]} x {common[1]}")
+        for facts, size, _ in read
+        if size != common
+    ]
+    return [facts for facts, _ in kept], [[pictures[i] for _, pictures in kept] for i in range(len(sides))], dropped
 
 
 def shrink_frame(picture: ByteArray, short_side: int) -> ByteArray:

@@ -18,7 +18,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -258,12 +258,14 @@ def stretch(image: npt.NDArray[np.uint8], shape: Sequence[int]) -> npt.NDArray[n
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def export_released(dataset: Path, out: Path, *, side: int | None = None) -> int:
+def export_released(
+    dataset: Path, out: Path, *, side: int | None = None, progress: Callable[[str], None] = lambda scene: None
+) -> int:
     """Writes a luxel dataset in the released layout; returns the number of frames.
 
     side: stretch pictures, references and maps to side x side; the authors' scripts need 256. None keeps sizes, and the
     pictures are then the same bytes. Lists are written for split 0 of the dataset. Maps are rounded to 1 / 255.
-    Raises DatasetError when `out` is not empty or cannot be written.
+    progress: called with each scene that is done. Raises DatasetError when `out` is not empty or cannot be written.
     """
     rows = read_manifest(dataset / MANIFEST)
     if out.exists() and any(out.iterdir()):
@@ -280,6 +282,7 @@ def export_released(dataset: Path, out: Path, *, side: int | None = None) -> int
             _save_map(map_path(out, img_id), codes)
             score = row.score if row.score_source == "given" else 10 * (1 - float(np.abs(codes).mean()) / MAP_SCALE)
             lines.append((row, img_id, f"{scene}.png", score))
+        progress(scene)
     for name, split, stops in (
         ("train_256.csv", "train", None),
         ("train_256_2ev.csv", "train", _NEAR),
@@ -304,14 +307,26 @@ def export_released(dataset: Path, out: Path, *, side: int | None = None) -> int
     return len(lines)
 
 
-def import_released(folder: Path, out: Path, tables: Sequence[Path] = (), *, name: str = "") -> list[FrameRow]:
+def import_released(
+    folder: Path,
+    out: Path,
+    tables: Sequence[Path] = (),
+    *,
+    name: str = "",
+    progress: Callable[[str], None] = lambda scene: None,
+) -> list[FrameRow]:
     """Turns a dataset in the released layout into a luxel dataset; returns its rows.
 
     Pictures keep their bytes where their size is their map's, else they are stretched to it. Labels and scores stay as
     given; layers of experts can be laid over them. `split` is the list a frame came in; split_0 ... split_4 are made
     anew, scene-disjoint, since the released lists use one set for validation and test. Killed anywhere, the same call
-    goes on. Raises DatasetError for the first frame that cannot be used: `check` names all.
+    goes on. progress: called with each scene that is done. Raises DatasetError for the first frame that cannot be used:
+    `check` names all.
     """
+    if not is_released(folder):
+        raise DatasetError(
+            f"{folder}: is not in the released layout ({IMAGES}/ and {MAPS}/), so there is nothing to import"
+        )
     rows = released_rows(folder, tables)
     imported = {"layout": "IEA40K as released", "lists": [table.name for table in find_tables(folder, tables)]}
     with locked(out):
@@ -327,6 +342,7 @@ def import_released(folder: Path, out: Path, tables: Sequence[Path] = (), *, nam
             if not final.exists():
                 with place_folder(final) as place:
                     _import_scene(folder, place, scene, frames)
+            progress(scene)
         return finish(out, [])
 
 

@@ -12,8 +12,7 @@ from luxel.dataset.align import Alignment, align
 from luxel.dataset.bracket import FUSION_EVS, frame, metered
 from luxel.dataset.develop import (
     SHORT_SIDE,
-    ByteArray,
-    develop_frame,
+    develop_bracket,
     develop_light,
     shrink_frame,
     simulate_frames,
@@ -29,7 +28,7 @@ from luxel.dataset.zone_decisions import (
     pull_decisions,
     rebuild_reference,
 )
-from luxel.errors import DatasetError, ImageError
+from luxel.errors import DatasetError
 from luxel.photometry import lightness
 
 MARGIN = 1.125
@@ -119,7 +118,8 @@ def prepare_scene(
 
 def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float, rules: ZoneRules) -> PreparedScene:
     """Frames of a real bracket."""
-    kept, large, small, dropped = _develop(source, short_side, max_megapixels)
+    sides = (round(short_side * MARGIN), short_side)
+    kept, (large, small), dropped = develop_bracket(source, sides, max_megapixels=max_megapixels)
     _enough(source, len(kept), dropped)
     aligned = align(large)
     dropped += [(kept[i].file.name, reason) for i, reason in aligned.dropped]
@@ -173,34 +173,6 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
             "reasons": dict(Counter(d.reason for d in decisions)),
         },
     )
-
-
-def _develop(
-    source: SceneSource, short_side: int, max_megapixels: float
-) -> tuple[list[FrameSource], list[ByteArray], list[ByteArray], list[tuple[str, str]]]:
-    """Readable frames of the bracket's commonest size: their sources, at aligning size, at final size; and the rest."""
-    kept, large, small, sizes, dropped = [], [], [], [], []
-    for facts in source.frames:
-        try:
-            picture = develop_frame(facts, max_megapixels=max_megapixels)
-        except ImageError as error:
-            dropped.append((facts.file.name, str(error)))
-            continue
-        kept.append(facts)
-        sizes.append(picture.shape[:2])
-        large.append(shrink_frame(picture, round(short_side * MARGIN)))
-        small.append(shrink_frame(picture, short_side))
-    if not kept:
-        return kept, large, small, dropped
-    common = Counter(sizes).most_common(1)[0][0]
-    fits = [size == common for size in sizes]
-    dropped += [
-        (facts.file.name, f"is {size[1]} x {size[0]} pixels, the bracket is {common[1]} x {common[0]}")
-        for facts, size, fit in zip(kept, sizes, fits, strict=True)
-        if not fit
-    ]
-    chosen = [i for i, fit in enumerate(fits) if fit]
-    return [kept[i] for i in chosen], [large[i] for i in chosen], [small[i] for i in chosen], dropped
 
 
 def _enough(source: SceneSource, count: int, dropped: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ are read, except where a run of frames repeats an exposure: then what the frames
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from luxel.dataset.camera_data import CameraData, camera_data
 from luxel.dataset.panorama import USABLE_ELEVATION
 from luxel.dataset.same_scene import COARSE_SIDE, scene_groups, similarity_table
 from luxel.dataset.scenes import ASPECTS
+from luxel.dataset.source_files import INDEX, source_files
 from luxel.dataset.taxonomy import AXES, Taxonomy, load_taxonomy, read_tags
 from luxel.dataset.tones import tones
 from luxel.errors import DatasetError, ImageError
@@ -35,8 +36,11 @@ LONGEST_GAP = 5.0
 LEAST_STEP = 0.3
 """Stops by which two exposures must differ to count as two."""
 
-INDEX = "index.csv"
-"""Facts about the files of its folder: columns file (or name), and any of scene, light, tone, licence, source."""
+PHOTO = "sRGB picture: exposures are simulated from what it clipped"
+"""Note of a scene that is one photograph."""
+
+UNGROUPED = "states no time or no exposure, so it stays alone; if it belongs to a bracket, name both in a bracket.csv"
+"""Note of a photograph that could not be grouped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +108,19 @@ def scan(
     views: int = 1,
     longest_gap: float = LONGEST_GAP,
     max_megapixels: float = 200.0,
+    progress: Callable[[str], None] = lambda file: None,
 ) -> list[SceneSource]:
     """Scenes in files and folders (folders with everything below them), sorted by id.
 
     paths: what to scan; hidden files and folders are left out. tags: CSV of tags, see `taxonomy.read_tags`; it goes
-    before the index.csv of a folder. views: of every panorama (an HDR or EXR picture twice as wide as high).
-    longest_gap: seconds, see LONGEST_GAP. max_megapixels: larger pictures are not opened where frames are compared.
+    before the index.csv of a folder. taxonomy: the names that tags may have, default luxel's. views: of every panorama
+    (an HDR or EXR picture twice as wide as high). longest_gap: seconds, see LONGEST_GAP. max_megapixels: larger
+    pictures are not opened where frames are compared. progress: called with each file whose header was read.
     Raises DatasetError: a path that does not exist, a wrong CSV, tags for something that is not there.
     """
     names = taxonomy or load_taxonomy()
     given = read_tags(tags, names) if tags is not None else {}
-    files = _collect(paths)
+    files = source_files(map(Path, paths))
     indexes = {file.parent: read_tags(file, names) for file in files if file.name == INDEX}
     scenes: list[SceneSource] = []
     claimed: set[Path] = set()
@@ -123,7 +129,7 @@ def scan(
             found, used = _csv_brackets(file, root)
             scenes += found
             claimed |= used
-    shots, notes = _shots(files, claimed)
+    shots, notes = _shots(files, claimed, progress)
     light = [s for s in shots if s.facts.light and s.facts.format != "RAW"]
     scenes += [scene for shot in light for scene in _light_scenes(shot, views)]
     scenes += _camera_scenes([s for s in shots if s not in light], notes, longest_gap, max_megapixels)
@@ -140,26 +146,9 @@ def scan(
     return sorted(tagged, key=lambda scene: scene.scene_id)
 
 
-def _collect(paths: Iterable[Path]) -> dict[Path, Path]:
-    """Every picture and CSV file, to the folder its scene is named from."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        path = Path(path)
-        if path.is_file():
-            found.setdefault(path.resolve(), path.resolve().parent)
-        elif path.is_dir():
-            root = path.resolve()
-            for file in sorted(root.rglob("*")):
-                hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-                wanted = file.suffix.lower() in images.SUFFIXES or file.name in {*BRACKET_FILES, INDEX}
-                if wanted and not hidden and file.is_file():
-                    found.setdefault(file, root)
-        else:
-            raise DatasetError(f"{path}: no such file or folder; give folders or files with pictures")
-    return found
-
-
-def _shots(files: dict[Path, Path], claimed: set[Path]) -> tuple[list[_Shot], dict[Path, str]]:
+def _shots(
+    files: dict[Path, Path], claimed: set[Path], progress: Callable[[str], None]
+) -> tuple[list[_Shot], dict[Path, str]]:
     """Facts of every picture that no CSV claims; and notes on RAW files whose JPEG twin is left out."""
     raws = {(f.parent, f.stem.lower()): f for f in files if f.suffix.lower() in RAW_SUFFIXES}
     shots, notes = [], {}
@@ -176,6 +165,7 @@ def _shots(files: dict[Path, Path], claimed: set[Path]) -> tuple[list[_Shot], di
             # Still a scene: preparing it will fail with the reason, and the report will tell.
             facts = CameraData(format="unknown", light=False)
         shots.append(_Shot(file, root, facts))
+        progress(file.name)
     return shots, notes
 
 
@@ -334,7 +324,10 @@ def _brackets(shots: Sequence[_Shot]) -> list[SceneSource]:
 
 def _single(shot: _Shot, name: str) -> SceneSource:
     kind = _alone(shot.facts)
-    notes = ("sRGB picture: exposures are simulated from what it clipped",) if kind == "photo" else ()
+    notes: tuple[str, ...] = ()
+    if kind == "photo":
+        riddle = shot.facts.width and (shot.facts.taken is None or shot.facts.stops is None)
+        notes = (PHOTO, UNGROUPED) if riddle else (PHOTO,)
     return SceneSource(
         scene_id=name, group=name, kind=kind, frames=(shot.frame,), metadata=_metadata([shot.facts]), notes=notes
     )

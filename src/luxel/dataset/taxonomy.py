@@ -11,7 +11,10 @@ from luxel.errors import DatasetError
 
 AXES = ("scene", "light", "tone")
 
-TAXONOMY = Path(__file__).with_name("taxonomy.toml")
+NAMES_FILE = "taxonomy.toml"
+"""The table of names in a dataset's folder, a copy that belongs to that dataset and can be edited."""
+
+TAXONOMY = Path(__file__).with_name(NAMES_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Taxonomy:
         if axis == "scene" and plain in self.scenes:
             raise DatasetError(f"{where}: {name!r} is a super-class; give one of {', '.join(self.scenes[plain])}")
         near = difflib.get_close_matches(plain, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise DatasetError(f"{where}: unknown {axis} {name!r}; {hint} New names go into the taxonomy file")
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
+        raise DatasetError(f"{where}: unknown {axis} {name!r}; {hint} New names go into a file for --taxonomy")
 
 
 def load_taxonomy(path: Path | None = None) -> Taxonomy:
@@ -56,7 +59,11 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     file = path or TAXONOMY
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DatasetError(
+            f"{file}: cannot be read: {error.strerror}; luxel dataset taxonomy prints a table to begin with"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file}: cannot be read as a taxonomy: {error}") from error
     try:
         scenes = {str(top): tuple(map(str, names)) for top, names in data["scenes"].items()}
@@ -74,6 +81,12 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     return taxonomy
 
 
+def taxonomy_file(dataset: Path) -> Path:
+    """The table of names that holds for a dataset: its own, or luxel's where it has none."""
+    own = dataset / NAMES_FILE
+    return own if own.is_file() else TAXONOMY
+
+
 def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
     """Tags of a CSV: file name or scene id to scene, light, tone, licence and source, where given.
 
@@ -89,11 +102,13 @@ def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
             if key is None:
                 raise DatasetError(f"{path}: has no column 'name'; it has {', '.join(columns) or 'no header'}")
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}; give a CSV with a column 'name'") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
     tags: dict[str, dict[str, str]] = {}
     for line, row in rows:
-        where, name = f"{path.name}, line {line}", (row[key] or "").strip()
+        where, name = f"{path}, line {line}", (row[key] or "").strip()
         if not name:
             raise DatasetError(f"{where}: the {key} is empty; give a file or a scene")
         if name in tags:

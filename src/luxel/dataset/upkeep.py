@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -64,11 +64,14 @@ class BuildSettings:
         return fingerprint_of(self.facts())
 
 
-def relabel(out: Path, scenes: Iterable[str] | None = None) -> tuple[int, list[str]]:
+def relabel(
+    out: Path, scenes: Iterable[str] | None = None, *, progress: Callable[[str], None] = lambda scene: None
+) -> tuple[int, list[str]]:
     """Labels scenes again from their files, with the expert layers that are there now, and finishes the dataset.
 
-    scenes: ids, None for all. Returns how many frames' maps changed, and a note for each layer that could not be
-    merged. Doing it twice changes nothing. Raises DatasetError for a folder that is no dataset, or an unknown scene.
+    scenes: ids, None for all. progress: called with each scene that is done. Returns how many frames' maps changed, and
+    a note for each layer that could not be merged. Doing it twice changes nothing. Raises DatasetError for a folder
+    that is no dataset, or an unknown scene.
     """
     rules = settings_of(out).rules
     with locked(out):
@@ -80,11 +83,14 @@ def relabel(out: Path, scenes: Iterable[str] | None = None) -> tuple[int, list[s
             changed += sum(a.residual_sha256 != b.residual_sha256 for a, b in zip(rows, labelled, strict=True))
             notes += trouble
             save_rows(folder, record, labelled)
+            progress(folder.name)
         finish(out)
     return changed, notes
 
 
-def rereference(out: Path, scenes: Iterable[str] | None = None) -> tuple[int, list[str]]:
+def rereference(
+    out: Path, scenes: Iterable[str] | None = None, *, progress: Callable[[str], None] = lambda scene: None
+) -> tuple[int, list[str]]:
     """Makes references again from their zone decisions (zones.json), and labels those scenes again.
 
     Parameters, result and errors as `relabel`; DatasetError too for decisions that are not one for each block.
@@ -95,7 +101,7 @@ def rereference(out: Path, scenes: Iterable[str] | None = None) -> tuple[int, li
         for scene in chosen:
             folder = scene_folder(out, scene)
             write_reference(folder, settings.zones, str(read_scene(folder)["kind"]))
-    return relabel(out, chosen)
+    return relabel(out, chosen, progress=progress)
 
 
 def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> None:
