@@ -94,6 +94,14 @@ def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+def test_compiling_without_a_compiler_says_what_to_do(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RecipeError, match=r"none of g\+\+.* --set train\.compile=false"):
+        train(tiny(tmp_path / "run", 2, "train.compile=true"), cache=cache, **QUIET)
+
+
 def test_schedules() -> None:
     ours, paper = (load_recipe(RECIPES / f"{name}.toml") for name in ("pieanet", "paper"))
     rates = [learning_rate(step, ours) for step in range(ours.train.steps)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from luxel.config import Recipe
 from luxel.dataset.built_samples import BuiltStore
 from luxel.dataset.scenes import SceneStore
 from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
+from luxel.errors import RecipeError
 from luxel.model.losses import gradient_loss, pixel_loss
 from luxel.model.network import PIEANet, build
 from luxel.model.weights import load_into
@@ -23,6 +25,9 @@ from luxel.train.checkpoint import load_checkpoint, save_checkpoint
 from luxel.train.data import batches, open_stores, phase_of
 
 Report = Callable[[str], None]
+
+COMPILERS = ("g++", "clang++", "c++", "cl")
+"""C++ compilers that torch.compile finds by itself."""
 
 
 @dataclass
@@ -120,6 +125,10 @@ def train(
     )
     # Static shapes: crops change with the phase only, and each phase is worth its own kernels.
     if recipe.train.compile:
+        if not any(map(shutil.which, COMPILERS)):
+            raise RecipeError(
+                f"train.compile: none of {', '.join(COMPILERS)} is installed; install one, or --set train.compile=false"
+            )
         network.compile(dynamic=False)
     model, optimizer = fabric.setup(network, optimizer)
 
