@@ -1,9 +1,17 @@
 """The benchmark's protocol: one set of frames, one budget, one row per job, and a run that goes on where it stopped."""
 
+import itertools
+import multiprocessing
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +19,12 @@ import torch
 from lightning_fabric import Fabric
 
 from luxel.benchmark import run as protocol
+from luxel.benchmark.ablations import ABLATIONS
 from luxel.benchmark.data import Frames, open_frames, prepare_frames, to_square
 from luxel.benchmark.footprint import footprint, parameters
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.benchmark.results import Row, read_row, write_row
+from luxel.benchmark.settings import Settings, TrunkWeights
 from luxel.benchmark.training import Budget, train_method
 from luxel.errors import LuxelError
 from luxel.photometry import lightness
@@ -48,6 +58,40 @@ def test_scores_are_those_of_the_maps(frames: Frames) -> None:
     for i in range(0, len(frames.entries), 37):
         stored = np.asarray(frames.residuals[i], np.float32)
         assert frames.scores[i] == pytest.approx(holistic_score(stored), abs=0.01)
+
+
+def test_frames_killed_half_way_are_made_again(tmp_path: Path) -> None:
+    whole = open_frames(prepare_frames("procedural", 32, tmp_path / "whole"))
+
+    def killed(stream: Iterable[Any], total: int) -> Iterable[Any]:
+        yield from itertools.islice(stream, total // 2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_frames("procedural", 32, tmp_path / "cut", progress=killed)
+    assert list((tmp_path / "cut").iterdir()) == []
+    again = open_frames(prepare_frames("procedural", 32, tmp_path / "cut"))
+    assert np.array_equal(again.images, whole.images)
+    assert np.allclose(again.residuals, whole.residuals, atol=1e-3)  # fusion rounds differently now and then
+
+
+def test_frames_prepared_twice_at_once_are_those_of_the_first(tmp_path: Path) -> None:
+    def overtaken(stream: Iterable[Any], total: int) -> Iterable[Any]:
+        first = prepare_frames("procedural", 32, tmp_path)
+        opened.append(open_frames(first))
+        return stream
+
+    opened: list[Frames] = []
+    place = prepare_frames("procedural", 32, tmp_path, progress=overtaken)
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+    assert opened[0].images.any()  # still there under whoever reads it
+    assert np.array_equal(opened[0].images, open_frames(place).images)
+
+
+def test_frames_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    names = {open_frames(prepare_frames("procedural", side, tmp_path)).name for side in (32, 33)}
+    checksums = {name.partition("checksum ")[2] for name in names}
+    assert len(names) == len(checksums) == 2
 
 
 def test_frames_are_made_once(place: Path) -> None:
@@ -110,6 +154,62 @@ def test_the_same_seed_gives_the_same_network(frames: Frames) -> None:
     assert any(not torch.equal(first[k], other[k]) for k in first)
 
 
+class _Normed(torch.nn.Module):
+    """A batch norm in front of a map that keeps what the norm was shown."""
+
+    def __init__(self, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3, momentum=momentum)
+        self.last = torch.nn.Conv2d(3, 1, 1)
+        self.shown: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.shown.append(image.mean((0, 2, 3)))
+        return torch.tanh(self.last(self.norm(image)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10, 14])
+def test_statistics_of_a_short_training_are_those_of_its_pictures(frames: Frames, steps: int) -> None:
+    model = _Normed()
+    train_method(
+        fabric(),
+        model,
+        frames,
+        frames.indices(0, "train"),
+        task="pixel",
+        lr=1e-3,
+        budget=Budget(images=4 * steps),
+        batch=4,
+        seed=0,
+    )
+    assert len(model.shown) == steps
+    expected = torch.stack(model.shown[:10]).mean(0)
+    for later in model.shown[10:]:  # from there as everywhere
+        expected = 0.9 * expected + 0.1 * later
+    assert model.norm.running_mean is not None
+    assert torch.allclose(model.norm.running_mean, expected, atol=1e-5)
+
+
+def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: Path) -> None:
+    trunk = build("mlsp", "score", tiny=True).network.trunk
+    torch.save(trunk.state_dict(), tmp_path / "trunk.pth")
+    model = build("mlsp", "score", tiny=True, weights={"trunk": tmp_path / "trunk.pth"})
+    before = {key: value.clone() for key, value in model.network.trunk.state_dict().items()}
+    _ = train_method(
+        fabric(),
+        model,
+        frames,
+        frames.indices(0, "train"),
+        task="score",
+        lr=1e-3,
+        budget=Budget(images=8),
+        batch=4,
+        seed=0,
+    )
+    assert all(torch.equal(value, before[key]) for key, value in model.network.trunk.state_dict().items())
+
+
 def test_a_loss_that_is_no_number_is_named(frames: Frames) -> None:
     model = build("pieanet", tiny=True)
     with torch.no_grad():
@@ -136,11 +236,28 @@ def test_a_footprint_counts_what_the_network_has() -> None:
     assert measured.memory_mb >= measured.params * 4 / 2**20
 
 
+def _small_footprint() -> float:
+    return footprint(torch.nn.Conv2d(3, 1, 1), torch.device("cpu")).memory_mb
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is known on Linux only")
+def test_a_small_network_is_not_charged_with_what_others_held() -> None:
+    once = bytearray(500 * 2**20)
+    once[:: 2**12] = b"x" * len(once[:: 2**12])  # really held, by this process and as its children's getrusage tells it
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        of_child = pool.submit(_small_footprint).result()
+    del once
+    assert of_child < 100
+    assert _small_footprint() < 100
+
+
 def test_every_choice_of_methods_comes_with_the_trivial_rows() -> None:
     chosen = protocol.choose_methods(["pieanet"], "pixel")
     assert {"zero", "constant_050", "mid_grey", "local_mid_grey", "shipped"} < set(chosen)
     assert chosen[-1] == "pieanet"
-    assert "pieanet-no-dwt" in protocol.choose_methods(["ablations"], "pixel")
+    assert set(ABLATIONS) < set(protocol.choose_methods(["ablations"], "pixel"))
+    table3 = {"pieanet-no-dwt", "pieanet-no-structure", "pieanet-no-lightness"}
+    assert set(protocol.choose_methods(["ablations"], "score")) & set(ABLATIONS) == table3
     with pytest.raises(LuxelError, match="did you mean mslt"):
         protocol.choose_methods(["mstl"], "pixel")
 
@@ -153,13 +270,11 @@ def test_untrained_rows_are_made_once_per_split() -> None:
 
 
 @pytest.fixture
-def settings(place: Path, tmp_path: Path) -> protocol.Settings:
-    return protocol.Settings(
-        frames=place, out=tmp_path, budget=Budget(images=16), batch=4, tiny=True, accelerator="cpu"
-    )
+def settings(place: Path, tmp_path: Path) -> Settings:
+    return Settings(frames=place, out=tmp_path, budget=Budget(images=16), batch=4, tiny=True, accelerator="cpu")
 
 
-def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: protocol.Settings) -> None:
+def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: Settings) -> None:
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
     lines: list[str] = []
     first = protocol.run(jobs[:1], settings, report=lines.append)
@@ -177,7 +292,7 @@ def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: protocol.S
     assert zero.mae == pytest.approx(float(true.mean()), rel=1e-4)  # the zero map's error is the map
 
 
-def test_a_method_that_fails_is_a_row_with_the_reason(settings: protocol.Settings, tmp_path: Path) -> None:
+def test_a_method_that_fails_is_a_row_with_the_reason(settings: Settings, tmp_path: Path) -> None:
     job = protocol.Job("released", "pixel", 0, 0)
     made = protocol.run([job], settings, report=lambda line: None)
     assert made[0].status == "failed"
@@ -187,7 +302,7 @@ def test_a_method_that_fails_is_a_row_with_the_reason(settings: protocol.Setting
     assert [row.status for row in again] == ["failed"]
 
 
-def test_rows_of_another_budget_do_not_mix(settings: protocol.Settings) -> None:
+def test_rows_of_another_budget_do_not_mix(settings: Settings) -> None:
     spent = Row(
         method="pieanet",
         task="pixel",
@@ -200,24 +315,131 @@ def test_rows_of_another_budget_do_not_mix(settings: protocol.Settings) -> None:
         images_seen=8,
     )
     write_row(settings.out, spent)
-    with pytest.raises(LuxelError, match="this run has 16 images on procedural, 48 px; give another --out"):
+    with pytest.raises(LuxelError, match=r"this run has procedural, 48 px .*; 16 images; batch 4; give another --out"):
         protocol.run([protocol.Job("zero", "pixel", 0, 0)], settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"data": "procedural, 48 px (checksum 0)"}, r"checksum 0\)"),
+        ({"rules": "batch 5"}, "batch 5"),
+        ({"rules": "batch 4 over 8 devices"}, "over 8 devices"),
+        ({"trunks": "trunk=other.pth"}, "trunk=other.pth; this run has .*random weights"),
+    ],
+)
+def test_rows_by_other_rules_do_not_mix(settings: Settings, change: dict[str, str], told: str) -> None:
+    job = protocol.Job("nima", "score", 0, 0)
+    row = Row(
+        method="nima",
+        task="score",
+        split=0,
+        seed=1,
+        budget="16 images",
+        status="ok",
+        version="0",
+        images_seen=16,
+        rules=settings.rules,
+        data=open_frames(settings.frames).name,
+    )
+    write_row(settings.out, row)
+    write_row(settings.out, replace(row, seed=0))  # there already: nothing is trained
+    assert protocol.run([job], settings) == []
+    write_row(settings.out, replace(row, **change))
+    with pytest.raises(LuxelError, match=f"holds nima .*{told}"):
+        protocol.run([job], settings)
+
+
+def test_a_batch_is_shared_out_evenly(settings: Settings) -> None:
+    assert replace(settings, batch=6, devices=3).rules == "batch 6 over 3 devices"
+    with pytest.raises(LuxelError, match="batch 4: does not divide among 3 devices; give a multiple of 3"):
+        replace(settings, devices=3)
+
+
+def test_a_map_without_error_has_no_psnr(settings: Settings, tmp_path: Path) -> None:
+    place = tmp_path / settings.frames.name
+    shutil.copytree(settings.frames, place)
+    first = int(open_frames(place).indices(0, "test")[0])
+    np.lib.format.open_memmap(place / "residuals.npy", "r+")[first] = 0  # a frame that is its own reference
+    (row,) = protocol.run([protocol.Job("zero", "pixel", 0, 0)], replace(settings, frames=place))
+    assert (row.status, row.psnr) == ("ok", None)
+    assert row.ssim is not None
+    assert row.ssim_2 is not None
+    assert row.ssim < row.ssim_2  # the wider the range, the less a difference counts
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from luxel.benchmark import run as protocol
+from luxel.benchmark.settings import Settings
+from luxel.benchmark.training import Budget
+
+if __name__ == "__main__":
+    settings = Settings(
+        frames=Path(sys.argv[1]), out=Path(sys.argv[2]), budget=Budget(seconds=600), batch=4, tiny=True,
+        accelerator="cpu",
+    )
+    jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "pixel", 0, 0)]
+    protocol.run(jobs, settings, report=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(
+    settings: Settings, tmp_path: Path, how: signal.Signals
+) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(_KILLED)
+    run = subprocess.Popen([sys.executable, script, settings.frames, settings.out], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("[1/2] zero")
+    # the tracker of multiprocessing's resources is a child of the run, too
+    training = _awaited(lambda: [pid for pid in _children(run.pid) if b"spawn_main" in _command(pid)])
+    run.send_signal(how)
+    assert run.wait(120) != 0
+    _awaited(lambda: not any(_command(pid) for pid in training))
+    assert {path.suffix for path in settings.out.iterdir() if path.name.startswith("zero.")} == {".json", ".npy"}
+    assert not list(settings.out.glob("pieanet.*"))
+    jobs = [protocol.Job(name, "pixel", 0, 0) for name in ("zero", "pieanet")]
+    assert [row.method for row in protocol.run(jobs, settings, report=lambda line: None)] == ["pieanet"]
+
+
+def _awaited(found: Callable[[], Any]) -> Any:
+    for _ in range(3000):
+        if value := found():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("not within five minutes")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _command(pid: int) -> bytes:
+    """What a process was started with; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_trunk_starts_from_the_users_weights(tmp_path: Path) -> None:
     given = build("nima", "score", tiny=True)
     torch.save(given.network.trunk.state_dict(), tmp_path / "trunk.pth")
-    parsed = protocol.TrunkWeights.parse(f"nima:trunk={tmp_path / 'trunk.pth'}")
+    parsed = TrunkWeights.parse(f"nima:trunk={tmp_path / 'trunk.pth'}")
     started = build("nima", "score", tiny=True, weights={parsed.trunk: parsed.file})
     theirs, ours = given.network.trunk.state_dict(), started.network.trunk.state_dict()
     assert all(torch.equal(theirs[key], ours[key]) for key in theirs)
     with pytest.raises(LuxelError, match="no trunk 'vgg'; it has trunk"):
         build("nima", "score", tiny=True, weights={"vgg": parsed.file})
     with pytest.raises(LuxelError, match="METHOD:TRUNK=FILE"):
-        protocol.TrunkWeights.parse("nima=trunk.pth")
+        TrunkWeights.parse("nima=trunk.pth")
 
 
-def test_two_processes_train_one_row(settings: protocol.Settings) -> None:
+def test_two_processes_train_one_row(settings: Settings) -> None:
     job = protocol.Job("pieanet", "pixel", 0, 0)
     made = protocol.run([job], replace(settings, devices=2), report=lambda line: None)
     assert made[0].status == "ok", made[0].reason

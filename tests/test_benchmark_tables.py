@@ -301,6 +301,14 @@ def test_seeds_are_averaged_before_splits(tmp_path: Path) -> None:
     assert table.records[0]["mae_sd"] == pytest.approx(np.std([0.2, 0.6], ddof=1))
 
 
+def test_the_spread_of_one_split_is_over_its_seeds(tmp_path: Path) -> None:
+    for seed, mae in enumerate((0.1, 0.2, 0.6)):
+        write_row(tmp_path, row(seed=seed, mae=mae))
+    (table,) = tables(tmp_path)
+    assert column(table, "MAE")["P-IEANet †"] == f"0.3000 ± {np.std([0.1, 0.2, 0.6], ddof=1):.4f}"
+    assert "or over seeds where there is one split" in table.notes[0]
+
+
 def test_seeds_are_not_counted_as_pictures(tmp_path: Path) -> None:
     write_row(tmp_path, row("zero"), errors(0.2))
     for seed in range(3):
@@ -395,6 +403,41 @@ def test_the_papers_figures_stand_beside_ours(folder: Path) -> None:
         assert table.columns[table.columns.index(title) - 1].split()[0] == title.split()[1]
     assert column(pixel, "params")["P-IEANet †"] == "1.95M"
     assert column(pixel, "paper Params")["P-IEANet †"] == "2.7M"
+
+
+def test_acc_is_printed_for_the_ablations_of_table_3(tmp_path: Path) -> None:
+    write_row(tmp_path, row("pieanet", "score", srcc=0.8, acc=0.9))
+    assert "paper ACC" not in tables(tmp_path)[0].columns
+    write_row(tmp_path, row("pieanet-no-lightness", "score", srcc=0.8, acc=0.9))
+    (score,) = tables(tmp_path)
+    assert column(score, "paper ACC") == {"P-IEANet †": "-", "P-IEANet, without lightness †": "0.73"}
+    assert column(score, "paper SRCC")["P-IEANet, without lightness †"] == "0.71"
+    assert any("Table 2, on SPAQ (ablations: 3, on IEA40K;" in note for note in score.notes)
+
+
+def test_ssim_of_the_other_range_is_in_the_csv_only(tmp_path: Path) -> None:
+    for split, value in ((0, 0.5), (1, 0.7)):
+        write_row(tmp_path, row(split=split, ssim=0.4, ssim_2=value))
+    (table,) = tables(tmp_path)
+    assert table.records[0]["ssim_2"] == pytest.approx(0.6)
+    assert table.records[0]["ssim_2_sd"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert "0.600" not in table.rows[0]
+    assert any("PSNR is 6.02 dB higher" in note and "ssim_2" in note for note in table.notes)
+
+
+def test_a_head_start_is_told(tmp_path: Path) -> None:
+    write_row(tmp_path, row("nima", "score", srcc=0.5, rules="batch 8"))
+    (score,) = tables(tmp_path)
+    assert any("120 s; batch 8. Networks start from random weights." in note for note in score.notes)
+    assert not any(note.startswith("Trained elsewhere") for note in score.notes)
+    write_row(tmp_path, row("nima", "score", srcc=0.5, rules="batch 8", trunks="trunk=inception.pth"))
+    write_row(tmp_path, row("shipped", "score", srcc=0.9))
+    (score,) = tables(tmp_path)
+    assert any("but for trunks of NIMA (trunk=inception.pth)." in note for note in score.notes)
+    assert any(note.startswith("Trained elsewhere") and "luxel shipped" in note for note in score.notes)
+    write_row(tmp_path, row("nima", "score", split=1, srcc=0.5, rules="batch 36", trunks="trunk=inception.pth"))
+    (score,) = tables(tmp_path)
+    assert any("120 s; batch 36; batch 8; rows differ in it" in note for note in score.notes)
 
 
 def test_footnotes_say_what_a_reader_must_know(folder: Path) -> None:
@@ -528,6 +571,14 @@ def test_csv_has_every_number_with_all_its_digits(folder: Path) -> None:
             assert cells[key] == ("" if value is None else str(value))
 
 
+def test_csv_tells_what_is_recreated(tmp_path: Path) -> None:
+    for name in ("mslt", "skf"):
+        write_row(tmp_path, row(name, mae=0.1))
+    rows = {line["method"]: line for line in csv.DictReader(io.StringIO(csv_text(tables(tmp_path))))}
+    assert (rows["mslt"]["exact"], rows["mslt"]["recreated"]) == ("yes", "")
+    assert (rows["skf"]["exact"], rows["skf"]["recreated"]) == ("no", registry.facts("skf").note)
+
+
 def test_the_terminal_table_says_the_same(folder: Path) -> None:
     found = tables(folder)
     text = terminal(found)
@@ -621,6 +672,9 @@ def test_methods_prints_a_table_with_the_footnote() -> None:
     assert lines["pieanet"][4] == "re-creation"
     assert lines["datta"][-4:] == ["-"] * 4
     assert methods.PAPER_PARAMS_NOTE in flat(shown.stdout)
+    for name in registry.NETWORKS:
+        known = registry.facts(name)
+        assert (f"re-creation, {known.title}: {known.note}." in shown.stdout) == (not known.exact)
 
 
 # Commands -------------------------------------------------------------------------------------------------------------
@@ -716,6 +770,6 @@ def test_the_page_lists_exactly_the_options_of_each_command(command: str) -> Non
 
 
 def test_trivial_rows_have_titles() -> None:
-    from luxel.benchmark.table import TITLES
+    from luxel.benchmark.summary import TITLES
 
     assert set(TRIVIAL) < set(TITLES)

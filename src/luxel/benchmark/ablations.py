@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from luxel.benchmark.facts import Task
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ class Ablation:
     """One change to P-IEANet.
 
     title: how tables call it. table: of the paper. build: arguments of `luxel.model.network.build`. loss: "l1", "l2" or
-    "smooth_l1" (Eq. 7 and Table 6). paper_mae, paper_ssim, paper_srcc: as printed, None where the table has no figure.
+    "smooth_l1" (Eq. 7 and Table 6), of maps. paper_mae to paper_acc: as printed, None where the table has no figure.
     """
 
     title: str
@@ -25,13 +27,24 @@ class Ablation:
     loss: str = "l1"
     paper_mae: float | None = None
     paper_ssim: float | None = None
+    paper_lcc: float | None = None
     paper_srcc: float | None = None
+    paper_acc: float | None = None
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Maps, and scores where the paper's table has scores."""
+        return ("pixel", "score") if self.paper_srcc is not None else ("pixel",)
 
 
 ABLATIONS: dict[str, Ablation] = {
-    "pieanet-no-dwt": Ablation("without DWT", "Table 3", {"without": "dwt"}, "l1", 0.08, 0.43, 0.72),
-    "pieanet-no-structure": Ablation("without structure", "Table 3", {"without": "structure"}, "l1", 0.05, 0.54, 0.78),
-    "pieanet-no-lightness": Ablation("without lightness", "Table 3", {"without": "lightness"}, "l1", 0.08, 0.42, 0.71),
+    "pieanet-no-dwt": Ablation("without DWT", "Table 3", {"without": "dwt"}, "l1", 0.08, 0.43, 0.74, 0.72, 0.81),
+    "pieanet-no-structure": Ablation(
+        "without structure", "Table 3", {"without": "structure"}, "l1", 0.05, 0.54, 0.81, 0.78, 0.84
+    ),
+    "pieanet-no-lightness": Ablation(
+        "without lightness", "Table 3", {"without": "lightness"}, "l1", 0.08, 0.42, 0.74, 0.71, 0.73
+    ),
     "pieanet-db2": Ablation("Daubechies 2", "Table 5", {"wavelet": "db2"}, "l1", 0.07, 0.49),
     "pieanet-sym4": Ablation("Symlet 4", "Table 5", {"wavelet": "sym4"}, "l1", 0.08, 0.41),
     "pieanet-l2": Ablation("L2 loss", "Table 6", loss="l2", paper_ssim=0.62),
@@ -49,11 +62,14 @@ def loss_of(name: str) -> "Callable[[Tensor, Tensor], Tensor]":
     return lambda prediction, residual: pixel_loss(prediction, residual, kind)
 
 
-def ablated(name: str) -> "nn.Module":
-    """P-IEANet with the change of an ablation and random weights: [B, 3, H, W] in [0, 1] to [B, 1, H, W] in [-1, 1]."""
+def ablated(name: str, task: Task) -> "nn.Module":
+    """P-IEANet with the change of an ablation and random weights.
+
+    [B, 3, H, W] in [0, 1] to maps [B, 1, H, W] in [-1, 1], or to scores [B].
+    """
     from luxel.benchmark.baselines.baseline import Baseline
     from luxel.benchmark.baselines.pieanet import FACTS, PIEANetMap, head
     from luxel.model.network import build
 
     network = PIEANetMap(build(**ABLATIONS[name].build))
-    return Baseline(FACTS, network, head(network, "pixel"), "pixel")
+    return Baseline(FACTS, network, head(network, task), task)

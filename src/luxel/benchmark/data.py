@@ -6,6 +6,8 @@ every process maps into memory.
 
 import hashlib
 import json
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +34,8 @@ PROCEDURAL_SCENES = 30
 
 Wrap = Callable[[Iterable[Any], int], Iterable[Any]]
 
+_PREFIX, _ENTRIES = "frames-", "entries.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -50,6 +54,7 @@ class Frames:
 
     images: uint8 [N, S, S, 3], sRGB-encoded. residuals: float16 [N, S, S] in [-1, 1] (exact to 0.0005).
     entries: one per frame. score_source: "map" where the score is 10 * (1 - mean abs r), "given" where people gave it.
+    data: what the data are called. checksum: of the pictures, maps, scores and splits they were made of.
     """
 
     images: npt.NDArray[np.uint8]
@@ -57,11 +62,12 @@ class Frames:
     entries: tuple[Entry, ...]
     score_source: str
     data: str
+    checksum: str
 
     @property
     def name(self) -> str:
-        """Data and side: rows made on other frames do not stand beside each other."""
-        return f"{self.data}, {self.images.shape[1]} px"
+        """Data, side and checksum: rows made on other frames do not stand beside each other."""
+        return f"{self.data}, {self.images.shape[1]} px (checksum {self.checksum})"
 
     @property
     def scores(self) -> npt.NDArray[np.float64]:
@@ -76,13 +82,28 @@ class Frames:
 def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None = None) -> Path:
     """Writes a dataset's frames as arrays into a folder under `cache` and returns it; nothing to do if it is there.
 
+    The folder appears whole or not at all, so that runs may be killed, or prepare the same frames at the same time.
     data: folder of a built dataset in either layout, or "procedural". side: of the square, in pixels.
     Raises DatasetError for a folder that is no dataset or has no train or test frames.
     """
-    place = cache / f"frames-{_fingerprint(data, side)}"
-    if (place / "entries.json").is_file():
+    place = cache / f"{_PREFIX}{_checksum(data, side)}"
+    if (place / _ENTRIES).is_file():
         return place
-    place.mkdir(parents=True, exist_ok=True)
+    unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+    try:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        _write_frames(data, side, unfinished, progress)
+        try:
+            unfinished.replace(place)
+        except OSError as error:
+            if not (place / _ENTRIES).is_file():  # else another run was first
+                raise DatasetError(f"{place}: cannot be replaced ({error.strerror}); delete it") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return place
+
+
+def _write_frames(data: str, side: int, place: Path, progress: Wrap | None) -> None:
     stream, total, score_source = _procedural(side) if data == PROCEDURAL else _built(Path(data))
     images = np.lib.format.open_memmap(place / "images.npy", "w+", np.uint8, (total, side, side, 3))
     residuals = np.lib.format.open_memmap(place / "residuals.npy", "w+", np.float16, (total, side, side))
@@ -93,20 +114,16 @@ def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None =
     images.flush()
     residuals.flush()
     facts = {"data": data if data == PROCEDURAL else Path(data).resolve().name, "score_source": score_source}
-    unfinished = place / "entries.json.part"
-    unfinished.write_text(json.dumps({**facts, "entries": entries}))
-    unfinished.replace(place / "entries.json")
-    return place
+    (place / _ENTRIES).write_text(json.dumps({**facts, "entries": entries}))
 
 
 def open_frames(place: Path) -> Frames:
     """Frames that `prepare_frames` wrote, mapped into memory."""
-    facts = json.loads((place / "entries.json").read_text())
+    facts = json.loads((place / _ENTRIES).read_text())
     entries = tuple(Entry(**{**entry, "splits": tuple(entry["splits"])}) for entry in facts["entries"])
-    images = np.load(place / "images.npy", mmap_mode="r")
-    return Frames(
-        images, np.load(place / "residuals.npy", mmap_mode="r"), entries, facts["score_source"], facts["data"]
-    )
+    images, residuals = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("images", "residuals"))
+    checksum = place.name.removeprefix(_PREFIX)
+    return Frames(images, residuals, entries, facts["score_source"], facts["data"], checksum)
 
 
 def to_square(
@@ -119,7 +136,7 @@ def to_square(
     return np.asarray(picture, np.uint8), stretched.astype(np.float16)
 
 
-def _fingerprint(data: str, side: int) -> str:
+def _checksum(data: str, side: int) -> str:
     if data == PROCEDURAL:
         content = f"{PROCEDURAL} {PROCEDURAL_SCENES}"
     else:

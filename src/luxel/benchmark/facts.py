@@ -19,6 +19,7 @@ class Facts:
     licence: of the authors' code, none of which is used here. official_params: parameters of the published network with
     its own output layer, None where unknown. paper_params: as the paper prints them, mostly file sizes in MB (see
     `luxel benchmark methods`). paper_mae, paper_ssim, paper_psnr: Tables 1 and 7. paper_lcc, paper_srcc: Table 2.
+    paper_acc: printed for ablations only, in Table 3.
     lr: peak learning rate from random weights.
     """
 
@@ -40,4 +41,5 @@ class Facts:
     paper_psnr: float | None = None
     paper_lcc: float | None = None
     paper_srcc: float | None = None
+    paper_acc: float | None = None
     lr: float = 1e-3

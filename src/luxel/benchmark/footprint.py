@@ -1,5 +1,6 @@
 """What a network costs to run: parameters, time per picture, memory. Measured in the process that is asked."""
 
+import contextlib
 import resource
 import sys
 import time
@@ -43,6 +44,7 @@ def footprint(model: nn.Module, device: torch.device) -> Footprint:
     model = model.to(device).eval()
     picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
     before = _held(device)
+    _forget_peak(device)
     times: list[float] = []
     started = time.perf_counter()
     with torch.inference_mode():
@@ -65,17 +67,34 @@ def _wait(device: torch.device) -> None:
 def _held(device: torch.device) -> int:
     """Bytes held now."""
     if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    statistics = Path("/proc/self/statm")
-    if statistics.is_file():
-        return int(statistics.read_text().split()[1]) * resource.getpagesize()
-    return _peak(device)
+    return _of_process("VmRSS") or _peak(device)
+
+
+def _forget_peak(device: torch.device) -> None:
+    """From now on `_peak` is that of what follows, where the system lets us."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak(device: torch.device) -> int:
-    """Most bytes ever held."""
+    """Most bytes held since `_forget_peak`, or ever."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    # Linux hands getrusage's peak down from parent to child, so a small network would be charged with its parent's.
+    return _of_process("VmHWM") or _peak_of_usage()
+
+
+def _of_process(key: str) -> int:
+    """Bytes that Linux states for this process under a key of /proc/self/status; 0 where it does not."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines() if status.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), 0)
+
+
+def _peak_of_usage() -> int:
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -48,12 +48,13 @@ def facts(name: str) -> Facts:
             facts("pieanet"),
             name=name,
             title=f"P-IEANet, {change.title}",
-            tasks=("pixel",),
+            tasks=change.tasks,
             paper_mae=change.paper_mae,
             paper_ssim=change.paper_ssim,
             paper_psnr=None,
-            paper_lcc=None,
+            paper_lcc=change.paper_lcc,
             paper_srcc=change.paper_srcc,
+            paper_acc=change.paper_acc,
         )
     found: Facts = _module(name).FACTS
     return found
@@ -75,7 +76,7 @@ def build(
     if task not in tasks:
         raise LuxelError(f"{name}: has no {task} task; it has {', '.join(tasks)}")
     if name in ABLATIONS:
-        return ablated(name)
+        return ablated(name, task)
     module = _module(name)
     network = module.network(tiny=tiny)
     if weights:

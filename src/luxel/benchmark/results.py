@@ -35,12 +35,13 @@ class Row:
     training. budget: what it could spend, "none" for what is not trained. status: "failed" rows have a reason and no
     measures.
     mae, ssim, psnr, sign: means over the test pictures of the pixel task; SSIM and PSNR (dB) with a data range of 1, as
-    in the authors' released code. srcc, lcc, acc: of the score task. None where a measure does not apply or is not
-    defined.
+    in the authors' released code, ssim_2 with that of residuals, 2. srcc, lcc, acc: of the score task. None where a
+    measure does not apply or is not defined.
     params: with the head of the task. latency_ms, memory_mb: of one picture (`luxel.benchmark.footprint`).
     seconds_trained, images_seen: what was spent; None where nothing is trained. device: where it ran. data: name of the
     dataset, the same for all rows of a folder, "" where a run failed before it knew. version: of luxel.
-    pictures: test pictures with an error beside the row.
+    rules: batch, devices and precision of the training, the same for all rows of a folder; trunks: published weights it
+    started from; both "" for what is not trained. pictures: test pictures with an error beside the row.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -55,6 +56,7 @@ class Row:
     reason: str = ""
     mae: float | None = None
     ssim: float | None = None
+    ssim_2: float | None = None
     psnr: float | None = None
     sign: float | None = None
     srcc: float | None = None
@@ -67,6 +69,8 @@ class Row:
     images_seen: int | None = None
     device: str = ""
     data: str = ""
+    rules: str = ""
+    trunks: str = ""
     pictures: int = 0
 
 

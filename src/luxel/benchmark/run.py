@@ -6,12 +6,12 @@ next one starts clean. Rows that are there already are not made again, so a run 
 
 import multiprocessing
 import os
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,9 @@ from luxel.benchmark.facts import Task
 from luxel.benchmark.footprint import Footprint, footprint
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.benchmark.results import Row, has_row, read_row, read_rows, write_row
+from luxel.benchmark.settings import Settings
 from luxel.benchmark.statistical import STATISTICAL
-from luxel.benchmark.training import Budget, Spent, train_method
+from luxel.benchmark.training import Spent, train_method
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.validation import mean_measures, measure
 from luxel.errors import LuxelError
@@ -50,47 +51,6 @@ spinning would spend the budget. Other systems ignore all four."""
 Report = Callable[[str], None]
 MapPredictor = Callable[[npt.NDArray[np.uint8]], FloatArray]
 ScorePredictor = Callable[[npt.NDArray[np.uint8]], float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What holds for every row of a run.
-
-    frames: folder of `prepare_frames`. out: folder of the rows. budget: per row. batch: pictures per step over all
-    devices. threads: CPU threads of a process. tiny: small builds, for tests. released: the authors' checkpoint.
-    trunks: files of published weights that trunks start from; all else starts from random weights.
-    """
-
-    frames: Path
-    out: Path
-    budget: Budget
-    batch: int = 8
-    threads: int = 1
-    tiny: bool = False
-    released: Path | None = None
-    trunks: tuple["TrunkWeights", ...] = ()
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    precision: Literal["32", "bf16"] = "32"
-
-
-@dataclass(frozen=True, slots=True)
-class TrunkWeights:
-    """Published weights for one trunk of one method."""
-
-    method: str
-    trunk: str
-    file: Path
-
-    @classmethod
-    def parse(cls, text: str) -> "TrunkWeights":
-        """From "METHOD:TRUNK=FILE", for example "nima:trunk=inception.pth". Raises LuxelError for anything else."""
-        name, equals, file = text.partition("=")
-        method, colon, trunk = name.partition(":")
-        if not (equals and colon and trunk and file):
-            raise LuxelError(f"trunk {text!r}: write METHOD:TRUNK=FILE, for example nima:trunk=inception.pth")
-        return cls(facts(method).name, trunk, Path(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +88,7 @@ def choose_methods(names: Sequence[str], task: Task) -> list[str]:
         if name == "all":
             chosen += [method for method in NETWORKS if task in facts(method).tasks]
         elif name == "ablations":
-            chosen += ["pieanet", *ABLATIONS] if task == "pixel" else []
+            chosen += ["pieanet", *(method for method in ABLATIONS if task in facts(method).tasks)]
         elif name == "untrained" or name in (*TRIVIAL, SHIPPED, RELEASED, *STATISTICAL):
             chosen += [] if name == "untrained" else [name]
         elif task not in facts(name).tasks:
@@ -160,9 +120,9 @@ def run(
 
     report: gets a line per row. starting: gets the number of rows done and the job that begins. retry_failed: make
     failed rows again. A failure is a row, never an exception. Raises LuxelError if the folder holds rows of another
-    budget or other data, which would not stand beside these.
+    budget, other rules or other data, which would not stand beside these.
     """
-    _refuse_other_runs(settings)
+    _refuse_other_runs(jobs, settings)
     made = []
     for number, job in enumerate(jobs, 1):
         if has_row(settings.out, job.method, job.task, job.split, job.seed, failed=not retry_failed):
@@ -179,16 +139,22 @@ def run(
     return made
 
 
-def _refuse_other_runs(settings: Settings) -> None:
+def _refuse_other_runs(jobs: Sequence[Job], settings: Settings) -> None:
     if not any(settings.out.glob("*.json")):
         return
-    data = open_frames(settings.frames).name
+    data, methods = open_frames(settings.frames).name, {job.method for job in jobs}
     for row in read_rows(settings.out):
-        budget = row.budget if row.images_seen is not None else str(settings.budget)
-        if budget != str(settings.budget) or (row.data and row.data != data):
-            held = f"{row.method} with {row.budget} on {row.data}"
+        held, wanted = [row.data or data], [data]
+        if row.images_seen is not None:  # trained
+            held += [row.budget, row.rules]
+            wanted += [str(settings.budget), settings.rules]
+            if row.method in methods:
+                held.append(row.trunks or "random weights")
+                wanted.append(settings.trunks_of(row.method) or "random weights")
+        if held != wanted:
             raise LuxelError(
-                f"{settings.out}: holds {held}, this run has {settings.budget} on {data}; give another --out"
+                f"{settings.out}: holds {row.method} with {'; '.join(held)}; this run has {'; '.join(wanted)}; "
+                "give another --out"
             )
 
 
@@ -209,9 +175,14 @@ def _in_own_process(job: Job, settings: Settings) -> None:
     for name, value in QUIET_CPU.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_make_row, args=(job, settings))
+    process = context.Process(target=_make_row_for_parent, args=(job, settings))
     process.start()
-    process.join()
+    try:
+        process.join()
+    except BaseException:  # whoever stops the run stops its training, too
+        process.terminate()
+        process.join()
+        raise
     code = process.exitcode
     if code:
         reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
@@ -229,6 +200,19 @@ def _failed(job: Job, settings: Settings, reason: str) -> Row:
         reason=reason,
         version=luxel.__version__,
     )
+
+
+def _make_row_for_parent(job: Job, settings: Settings) -> None:
+    """`_make_row`, ending at once if the run that asked for it is killed: it would train beside the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "called in a process of its own"
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    _make_row(job, settings)
 
 
 def _make_row(job: Job, settings: Settings) -> None:
@@ -301,6 +285,8 @@ def _row(job: Job, settings: Settings, device: str, cost: Footprint | None = Non
         memory_mb=cost.memory_mb if cost else None,
         seconds_trained=spent.seconds if spent else None,
         images_seen=spent.images if spent else None,
+        rules=settings.rules if spent else "",
+        trunks=settings.trunks_of(job.method) if spent else "",
     )
 
 
@@ -362,7 +348,9 @@ def _measure_maps(row: Row, frames: Frames, predict: MapPredictor) -> tuple[Row,
         for i in frames.indices(row.split, "test")
     ]
     mean = mean_measures(measured)
-    row = replace(row, mae=mean.mae, ssim=mean.ssim_1, psnr=mean.psnr_1, sign=mean.sign)
+    # A map without any error has no finite PSNR: zero, on a frame that is its own reference. Nor has the mean, then.
+    psnr = mean.psnr_1 if np.isfinite(mean.psnr_1) else None
+    row = replace(row, mae=mean.mae, ssim=mean.ssim_1, ssim_2=mean.ssim, psnr=psnr, sign=mean.sign)
     return row, np.array([m.mae for m in measured], np.float32)
 
 

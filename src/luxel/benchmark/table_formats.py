@@ -182,6 +182,8 @@ def _html_row(table: Table, row: Sequence[str]) -> str:
 
 
 def _side(table: Table, column: int) -> str:
+    if table.columns[column] == "remarks":
+        return ' class="text remarks"'
     return ' class="text"' if _is_text(table, column) else ""
 
 
@@ -196,7 +198,8 @@ h1 { font-size: 22px; margin: 0 0 8px; } h2 { font-size: 17px; margin: 32px 0 8p
 ul { max-width: 100ch; padding-left: 18px; color: #444; font-size: 13px; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid #ddd; font-weight: 400; }
-th { vertical-align: bottom; } thead th { font-weight: 650; }
+td, tbody th { vertical-align: top; white-space: nowrap; } thead th { vertical-align: bottom; font-weight: 650; }
+td.remarks { white-space: normal; min-width: 40ch; }
 th[scope=row], .text { text-align: left; }
 .wide { overflow-x: auto; }
 """

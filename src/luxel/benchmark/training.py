@@ -22,6 +22,10 @@ WARM_UP = 0.05
 
 CLIP_NORM = 1.0
 
+BatchNorm = nn.modules.batchnorm._BatchNorm
+"""Its running means and variances start as the plain mean of the first batches, not at 0 and 1: after the few dozen
+steps of a small budget those would still be in them, and a network would be measured with statistics it never had."""
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -87,10 +91,12 @@ def train_method(
     same batches. Raises LuxelError if the loss stops being a number.
     """
     fabric.seed_everything(seed, verbose=False)
+    norms = [(m, m.momentum) for m in model.modules() if isinstance(m, BatchNorm) and m.momentum is not None]
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=1e-4)
     wrapped, optimizer = fabric.setup(model, optimizer)
     own_loss = task == "score" and hasattr(cast(Any, model).head, "loss")
-    wrapped.mark_forward_method("own_loss")
+    if own_loss:
+        wrapped.mark_forward_method("own_loss")
     wrapped.train()
     scores = torch.from_numpy(frames.scores).float()
     clock = time.process_time if fabric.device.type == "cpu" else time.perf_counter
@@ -98,6 +104,8 @@ def train_method(
     while (done := _agreed(fabric, budget.spent(clock() - started, images))) < 1 or steps == 0:
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1.0, (done + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        for norm, momentum in norms:
+            norm.momentum = max(momentum, 1 / (steps + 1))
         rng = np.random.default_rng((seed, steps))
         chosen = np.sort(rng.choice(indices, batch, replace=len(indices) < batch))
         mirrored = rng.random(batch) < 0.5

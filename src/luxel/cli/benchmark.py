@@ -74,7 +74,10 @@ def methods(
             typer.echo(jsonlib.dumps(record(method)))
         return
     _print_methods(found)
-    typer.echo(f"\n{PAPER_PARAMS_NOTE}")
+    typer.echo(PAPER_PARAMS_NOTE)
+    for method in found:
+        if method.kind == "re-creation":
+            typer.echo(f"re-creation, {method.title}: {method.facts['note']}.")
 
 
 @benchmark.command()
@@ -130,6 +133,7 @@ def run(
 
     from luxel.benchmark import run as protocol
     from luxel.benchmark.data import prepare_frames
+    from luxel.benchmark.settings import Settings, TrunkWeights
     from luxel.benchmark.training import Budget
     from luxel.cli.progress import bar
 
@@ -138,14 +142,14 @@ def run(
         chosen.append(protocol.RELEASED)
     each = Budget.parse(budget)
     frames = prepare_frames(data, side, out / "frames", progress=lambda stream, n: bar(stream, n, "preparing frames"))
-    settings = protocol.Settings(
+    settings = Settings(
         frames=frames,
         out=out,
         budget=each,
         batch=batch,
         threads=threads,
         released=released,
-        trunks=tuple(protocol.TrunkWeights.parse(text) for text in trunk or ()),
+        trunks=tuple(TrunkWeights.parse(text) for text in trunk or ()),
         accelerator=accelerator,
         devices=devices,
         nodes=nodes,

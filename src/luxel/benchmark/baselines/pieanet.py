@@ -1,4 +1,4 @@
-"""P-IEANet, luxel's own network, as a row beside the others."""
+"""P-IEANet as luxel re-creates it, with widths of its own, as a row beside the others."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Q-Align's syllabus without its language model: scores are taught as five levels and read as their expectation."""
+"""Q-Align, re-created without its language model: scores are taught as five levels and read as their expectation."""
 
 from typing import cast
 
@@ -17,8 +17,8 @@ FACTS = Facts(
     tasks=("score",),
     exact=False,
     note=(
-        "the five levels on a ViT-S/16 of 21.7 M parameters; the published network is a language model of about 8.2 "
-        "billion, with which this row is not to be compared"
+        "the five levels, taught by cross-entropy, on a ViT-S/16 of 21.7 M parameters; the published network is a "
+        "language model of about 8.2 billion, with which this row is not to be compared"
     ),
     reference="Q-Align: Teaching LMMs for Visual Scoring via Discrete Text-Defined Levels, ICML 2024",
     licence="S-Lab 1.0, non-commercial",

@@ -1,4 +1,7 @@
-"""SKF: a low-light network (SNR) whose decoder asks a segmentation network what it is looking at."""
+"""SKF, re-created in part: a low-light network (SNR) whose decoder asks another network what it is looking at.
+
+As published: the host and the blocks that fuse both. Ours: that other network, a ResNet-18 in the place of HRNet-W48.
+"""
 
 from collections.abc import Sequence
 from typing import cast

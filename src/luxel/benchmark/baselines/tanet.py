@@ -1,4 +1,7 @@
-"""TANet: three readings of a picture (look, theme, colours), each of ten bins, merged into a distribution."""
+"""TANet, re-created in part: three readings of a picture (look, theme, colours) merged into a distribution.
+
+As published but for the theme's generated layer: there it is a product over the batch, here each picture has its own.
+"""
 
 import torch
 from torch import Tensor, nn
