@@ -1,0 +1,174 @@
+"""Commands that make a dataset and make parts of it again: build, reference, label, split."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from luxel.cli.dataset.extra import need_dataset_extra
+from luxel.cli.dataset.material import scenes_in
+from luxel.cli.dataset.options import (
+    DatasetArgument,
+    JobsOption,
+    SceneOption,
+    SourcesArgument,
+    TagsOption,
+    TaxonomyOption,
+    ViewsOption,
+)
+from luxel.cli.dataset.output import progress, say, table
+
+
+def build(
+    sources: SourcesArgument,
+    out: Annotated[Path, typer.Option(help="The dataset's folder.", metavar="DIR")],
+    tags: TagsOption = None,
+    taxonomy: TaxonomyOption = None,
+    views: ViewsOption = 1,
+    jobs: JobsOption = 0,
+    short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
+    name: Annotated[str, typer.Option(help="Name of the dataset; default: that of its folder.", metavar="TEXT")] = "",
+    max_megapixels: Annotated[float, typer.Option(help="Source pictures above this fail.", metavar="N")] = 200.0,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Accept other settings than before and build every scene again.")
+    ] = False,
+) -> None:
+    """Build a dataset, or go on with one: scan, align, make references, label, write.
+
+    Killed anywhere, the same command goes on where it stopped. Scenes that are there stay, unless their source files
+    changed. A scene that cannot be used is a row of report.json with the reason.
+
+    \b
+    Examples:
+      luxel dataset build brackets hdri photos --out data
+      luxel dataset build hdri --out data --views 4 --jobs 4 --short-side 384
+      luxel dataset build photos --out data --tags tags.csv --taxonomy names.toml
+
+    Exit code: 0 all scenes are built, 1 some failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    need_dataset_extra("luxel dataset build")
+    from luxel.dataset.build import build as run
+    from luxel.dataset.slots import usable_cores
+    from luxel.dataset.taxonomy import taxonomy_file
+    from luxel.dataset.upkeep import BuildSettings
+
+    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
+    with progress("building", len(found)) as advance:
+        try:
+            outcomes = run(
+                found,
+                out,
+                settings=BuildSettings(short_side=short_side),
+                jobs=jobs or usable_cores(),
+                rebuild=rebuild,
+                name=name,
+                taxonomy=taxonomy,
+                max_megapixels=max_megapixels,
+                progress=advance,
+            )
+        except KeyboardInterrupt:
+            say(f"stopped; the scenes that are done stay in {out}, the same command goes on")
+            raise typer.Exit(130) from None
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    states = {state: sum(outcome.state == state for outcome in outcomes) for state in ("built", "kept", "failed")}
+    typer.echo(
+        f"{out}: {states['built']} scenes built, {states['kept']} kept, {states['failed']} failed; "
+        f"{sum(outcome.frames for outcome in outcomes)} frames, "
+        f"{sum(len(outcome.dropped) for outcome in outcomes)} frames dropped; look at {out / 'coverage.html'}"
+    )
+    raise typer.Exit(1 if failed else 0)
+
+
+def reference(
+    folder: DatasetArgument,
+    scene: SceneOption = None,
+    zone: Annotated[
+        list[str] | None,
+        typer.Option(help="Decide that a block is to have this zone, 0 to 7.5. Repeatable.", metavar="BLOCK=ZONE"),
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who decides; needed with --zone.", metavar="NAME")] = "",
+) -> None:
+    """Make references again from their zone decisions, and label again.
+
+    The decisions of a scene are in its zones.json, one for each block of blocks.png. Change them there or with --zone.
+
+    \b
+    Examples:
+      luxel dataset reference data
+      luxel dataset reference data --scene alley --zone 12=6 --zone 13=5.5 --by anna
+
+    Exit code: 0 done, 1 some expert layers cannot be merged, 2 wrong usage.
+    """
+    need_dataset_extra("luxel dataset reference")
+    from luxel.dataset.upkeep import decide, rereference
+
+    if zone:
+        if not scene or len(scene) != 1:
+            raise typer.BadParameter("blocks belong to one scene; give --scene ID once", param_hint="--zone")
+        decide(folder, scene[0], dict(_block_and_zone(text) for text in zone), by=by)
+    with progress("making references", len(scene) if scene else None) as advance:
+        changed, notes = rereference(folder, scene, progress=advance)
+    for note in notes:
+        say(note)
+    typer.echo(f"{folder}: {changed} residual maps changed")
+    raise typer.Exit(1 if notes else 0)
+
+
+def label(
+    folder: DatasetArgument,
+    scene: SceneOption = None,
+) -> None:
+    """Label again: merge the layers of experts that are there now, and apply the label rules.
+
+    \b
+    Examples:
+      luxel dataset label data
+      luxel dataset label data --scene alley
+
+    Exit code: 0 all layers are merged, 1 some cannot be, 2 wrong usage.
+    """
+    need_dataset_extra("luxel dataset label")
+    from luxel.dataset.upkeep import relabel
+
+    with progress("labelling", len(scene) if scene else None) as advance:
+        changed, notes = relabel(folder, scene, progress=advance)
+    for note in notes:
+        say(note)
+    typer.echo(f"{folder}: {changed} residual maps changed")
+    raise typer.Exit(1 if notes else 0)
+
+
+def split(
+    folder: DatasetArgument,
+    seed: Annotated[int, typer.Option(help="First of five seeds.", min=0)] = 0,
+    shares: Annotated[str, typer.Option(help="Shares of train, val and test.", metavar="A,B,C")] = "0.8,0.1,0.1",
+) -> None:
+    """Split a dataset anew, scene-disjoint, under five seeds, and write its manifest and pages again.
+
+    \b
+    Examples:
+      luxel dataset split data
+      luxel dataset split data --seed 10 --shares 0.7,0.15,0.15
+    """
+    need_dataset_extra("luxel dataset split")
+    from luxel.dataset.splits import NAMES
+    from luxel.dataset.upkeep import resplit
+
+    try:
+        numbers = [float(part) for part in shares.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{shares!r} is not three numbers", param_hint="--shares") from None
+    rows = resplit(folder, seed=seed, shares=numbers)
+    lines = []
+    for i in range(5):
+        scenes = [{row.scene_id for row in rows if row.splits[i] == part} for part in NAMES]
+        lines.append((f"split_{i}", str(seed + i), *(str(len(part)) for part in scenes)))
+    table(("column", "seed", *NAMES), lines)
+
+
+def _block_and_zone(text: str) -> tuple[int, float]:
+    block, _, zone = text.partition("=")
+    try:
+        return int(block), float(zone)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not BLOCK=ZONE, for example 12=5.5", param_hint="--zone") from None

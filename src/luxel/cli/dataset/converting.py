@@ -1,0 +1,41 @@
+"""The command that turns one layout of a dataset into the other."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from luxel.cli.dataset.extra import need_dataset_extra
+from luxel.cli.dataset.options import CsvOption, DatasetArgument, Layout
+from luxel.cli.dataset.output import progress
+
+
+def convert(
+    folder: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="New folder.", metavar="DIR")],
+    to: Annotated[Layout, typer.Option(help="Layout to write.")] = Layout.iea40k,
+    side: Annotated[
+        int,
+        typer.Option(
+            help="To iea40k: stretch everything to this side; the authors' scripts need 256. 0: keep sizes.",
+            min=0,
+        ),
+    ] = 0,
+    csv: CsvOption = None,
+) -> None:
+    """Convert between luxel's layout and that of the released IEA40K, exact to 1/255.
+
+    \b
+    Examples:
+      luxel dataset convert data --out IEA --to iea40k --side 256
+      luxel dataset convert IEA40K --out data --to luxel --csv train_256.csv --csv valid_256_2ev.csv
+    """
+    need_dataset_extra("luxel dataset convert")
+    from luxel.dataset.layout_iea40k import export_released, import_released
+
+    with progress("converting", None) as advance:
+        if to is Layout.iea40k:
+            frames = export_released(folder, out, side=side or None, progress=advance)
+        else:
+            frames = len(import_released(folder, out, csv or (), progress=advance))
+    typer.echo(f"{out}: {frames} frames in the {to.value} layout")

@@ -1,0 +1,98 @@
+"""Commands that look at a dataset: check, stats."""
+
+import json as jsonlib
+
+import typer
+
+from luxel.cli.dataset.extra import need_dataset_extra
+from luxel.cli.dataset.options import CsvOption, DatasetArgument, JobsOption, JsonOption
+from luxel.cli.dataset.output import progress, say, table
+
+
+def check(
+    folder: DatasetArgument,
+    csv: CsvOption = None,
+    json: JsonOption = False,
+    jobs: JobsOption = 0,
+) -> None:
+    """Verify a dataset, in luxel's layout or in that of the released IEA40K: every problem is named.
+
+    \b
+    Examples:
+      luxel dataset check data
+      luxel dataset check IEA40K --csv train_256.csv --csv valid_256_2ev.csv
+
+    Exit code: 0 sound, 1 problems, 2 no dataset there.
+    """
+    need_dataset_extra("luxel dataset check")
+    from luxel.dataset.check import check as run
+    from luxel.dataset.manifest import read_manifest
+    from luxel.dataset.slots import usable_cores
+
+    manifest = folder / "manifest.parquet"
+    total = len({row.scene_id for row in read_manifest(manifest)}) if manifest.is_file() else None
+    with progress("checking", total) as advance:
+        result = run(folder, csv or (), jobs=jobs or usable_cores(), progress=advance)
+    for problem in result.problems:
+        typer.echo(
+            jsonlib.dumps({"kind": problem.kind, "place": problem.place, "message": problem.message})
+            if json
+            else problem
+        )
+    for note in result.notes:
+        say(note)
+    count = len(result.problems)
+    verdict = f"{count} problem{'s' * (count != 1)}" if count else "sound"
+    say(f"{folder}: {result.layout} layout, {result.scenes} scenes, {result.frames} frames: {verdict}")
+    raise typer.Exit(1 if result.problems else 0)
+
+
+def stats(
+    folder: DatasetArgument,
+    csv: CsvOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Count what a dataset holds, by level, kind, tags and device, and how far its experts agree.
+
+    In luxel's layout the card, the metadata and coverage.html are written again.
+
+    \b
+    Examples:
+      luxel dataset stats data
+      luxel dataset stats data --json
+    """
+    need_dataset_extra("luxel dataset stats")
+    from luxel.dataset.card import by_level
+    from luxel.dataset.coverage import counts
+    from luxel.dataset.layout_iea40k import is_released, read_rows
+    from luxel.dataset.scene_files import agreements
+    from luxel.dataset.taxonomy import load_taxonomy, taxonomy_file
+    from luxel.dataset.upkeep import refresh, settings_of
+
+    released = is_released(folder)
+    rows = read_rows(folder, csv or ()) if released else refresh(folder)
+    levels = {level: len(group) for level, group in by_level(rows).items()}
+    counted = counts(rows, load_taxonomy(taxonomy_file(folder)))
+    agreed = [] if released else list(agreements(folder, rows, settings_of(folder).rules))
+    if json:
+        record = {
+            "scenes": len({row.scene_id for row in rows}),
+            "frames": len(rows),
+            "mean_score": sum(row.score for row in rows) / max(1, len(rows)),
+            "levels": levels,
+            **counted,
+            "agreement": {
+                name: {"mean_difference": a.mean_difference, "icc": a.icc, "pixels": a.pixels} for name, a in agreed
+            },
+        }
+        typer.echo(jsonlib.dumps(record))
+        return
+    lines = [("level", level, str(count)) for level, count in levels.items()]
+    lines += [(axis, name, str(count)) for axis, names in counted.items() for name, count in names.items()]
+    table(("axis", "name", "count"), lines)
+    if agreed:
+        found = [
+            (name, ", ".join(a.experts), f"{a.mean_difference:.3f}", f"{a.icc:.3f}", str(a.pixels))
+            for name, a in agreed
+        ]
+        table(("frame", "experts", "mean difference", "ICC(2,1)", "pixels"), found)

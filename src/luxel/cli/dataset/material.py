@@ -1,0 +1,197 @@
+"""Commands on source material, before there is a dataset: scan, tags, align, taxonomy."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from luxel.cli.dataset.extra import need_dataset_extra
+from luxel.cli.dataset.options import JsonOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
+from luxel.cli.dataset.output import progress, say, table
+
+if TYPE_CHECKING:
+    from luxel.dataset.scan import SceneSource
+
+
+def scan(
+    sources: SourcesArgument,
+    tags: TagsOption = None,
+    taxonomy: TaxonomyOption = None,
+    views: ViewsOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """What scenes there are in files and folders; nothing is written.
+
+    \b
+    Examples:
+      luxel dataset scan brackets raw hdri
+      luxel dataset scan photos --tags tags.csv --json > scenes.jsonl
+
+    Exit code: 0 all files can be read, 1 some cannot, 2 wrong usage.
+    """
+    need_dataset_extra("luxel dataset scan")
+    found = scenes_in(sources, tags, views, taxonomy)
+    unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
+    for file in unreadable:
+        say(f"{file}: cannot be read; its scene will fail or lose this frame")
+    if json:
+        for source in found:
+            typer.echo(jsonlib.dumps(_facts(source)))
+    else:
+        rows = [
+            (
+                s.scene_id,
+                s.kind,
+                str(len(s.frames)),
+                s.metadata.get("device") or "",
+                " ".join(filter(None, s.tags.values())),
+            )
+            for s in found
+        ]
+        table(("scene", "kind", "frames", "device", "tags"), rows)
+    raise typer.Exit(1 if unreadable else 0)
+
+
+def tags(
+    sources: SourcesArgument,
+    out: Annotated[Path, typer.Option(help="CSV to write; must not be there yet.", metavar="FILE")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="CLIP checkpoint for scene and light: a folder, or a name on the model hub. Left out: tone only.",
+            metavar="FOLDER|NAME",
+        ),
+    ] = "",
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the named checkpoint if it is not in the cache.")
+    ] = False,
+    given: Annotated[
+        Path | None, typer.Option("--tags", help="CSV of tags that stand already.", metavar="FILE", show_default=False)
+    ] = None,
+    taxonomy: TaxonomyOption = None,
+    views: ViewsOption = 1,
+) -> None:
+    """Suggest tags for scene, light and tone, as a CSV to correct and give to build with --tags.
+
+    Scene and light need the extra "tags" and a CLIP checkpoint. Nothing is downloaded without --download. Tags that
+    index.csv or --tags give already are kept.
+
+    \b
+    Examples:
+      luxel dataset tags photos --out tags.csv
+      luxel dataset tags brackets photos --out tags.csv --model checkpoints/clip
+      luxel dataset tags photos --out tags.csv --model openai/clip-vit-base-patch32 --download
+
+    Exit code: 0 every scene has suggestions, 1 some pictures cannot be used, 2 wrong usage.
+    """
+    need_dataset_extra("luxel dataset tags")
+    from luxel.dataset.tag_suggestions import Suggestion, Tagger, suggest, write_suggestions
+    from luxel.dataset.taxonomy import load_taxonomy
+    from luxel.errors import DatasetError
+
+    if out.exists():
+        raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
+    tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
+    found = scenes_in(sources, given, views, taxonomy)
+    rows: list[Suggestion] = []
+    with progress("looking", len(found)) as advance:
+        for row in suggest(found, tagger):
+            rows.append(row)
+            advance(row.name)
+    count = write_suggestions(out, rows)
+    for row in rows:
+        if row.failed:
+            say(f"{row.name}: {row.failed}")
+    typer.echo(f"{out}: suggestions for {count} scenes; correct them, then luxel dataset build --tags {out}")
+    raise typer.Exit(1 if count < len(rows) else 0)
+
+
+def align(
+    sources: SourcesArgument,
+    out: Annotated[Path, typer.Option(help="Folder for the aligned frames.", metavar="DIR")],
+    short_side: Annotated[int, typer.Option(help="Short side of the frames, in pixels.", min=64)] = 512,
+) -> None:
+    """Align brackets only: drop what shows another scene, register the rest, crop to what all show.
+
+    Writes OUT/SCENE/FRAME.png and prints for every frame how far it moved and how well it fits.
+
+    \b
+    Examples:
+      luxel dataset align brackets/alley --out aligned
+      luxel dataset align brackets --out aligned --short-side 1024
+
+    Exit code: 0 all frames are aligned, 1 some were dropped or a bracket failed, 2 wrong usage.
+    """
+    need_dataset_extra("luxel dataset align")
+    from luxel.dataset.align_files import AlignedFrame, align_to_files
+    from luxel.errors import DatasetError
+
+    brackets = [source for source in scenes_in(sources) if source.kind == "bracket"]
+    if not brackets:
+        raise DatasetError("no bracket in these files; luxel dataset scan shows what there is")
+    rows: list[AlignedFrame] = []
+    with progress("aligning", len(brackets)) as advance:
+        for source in brackets:
+            rows += align_to_files(source, out, short_side=short_side)
+            advance(source.scene_id)
+    lines = []
+    for row in rows:
+        numbers = (row.motion, row.error_before, row.error_after, row.ssim)
+        told = "the others are placed on it" if row.anchor else ""
+        if row.unseen:
+            told = "shows too little to be compared; left as it is, since no other frame moved"
+        if row.dropped:
+            told = f"dropped: {row.dropped}"
+        lines.append((row.scene_id, row.file, *("-" if n is None else f"{n:.2f}" for n in numbers), told))
+    table(("scene", "frame", "moved px", "error before px", "error after px", "SSIM", ""), lines)
+    raise typer.Exit(1 if any(row.dropped for row in rows) else 0)
+
+
+def taxonomy(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A dataset's folder; left out: luxel's own table.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the table of names that tags for scene, light and tone may have, to edit it and give it to build.
+
+    A dataset has its own copy, taxonomy.toml in its folder.
+
+    \b
+    Examples:
+      luxel dataset taxonomy > names.toml
+      luxel dataset taxonomy data
+    """
+    from luxel.dataset.taxonomy import TAXONOMY, load_taxonomy, taxonomy_file
+    from luxel.dataset.upkeep import dataset_record
+
+    file = TAXONOMY
+    if folder is not None:
+        dataset_record(folder)  # refuses a folder that is no dataset
+        file = taxonomy_file(folder)
+    load_taxonomy(file)
+    typer.echo(file.read_text(encoding="utf-8"), nl=False)
+
+
+def scenes_in(
+    sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None
+) -> "list[SceneSource]":
+    """Scenes found in files and folders; DatasetError if there is none."""
+    from luxel.dataset.scan import scan as run
+    from luxel.dataset.taxonomy import load_taxonomy
+    from luxel.errors import DatasetError
+
+    names = load_taxonomy(taxonomy)
+    with progress("reading headers", None) as advance:
+        found = run(sources, tags=tags, taxonomy=names, views=views, progress=advance)
+    if not found:
+        raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
+    return found
+
+
+def _facts(source: "SceneSource") -> dict[str, object]:
+    from dataclasses import asdict
+
+    facts: dict[str, object] = jsonlib.loads(jsonlib.dumps(asdict(source), default=str))
+    return facts
