@@ -9,6 +9,9 @@ from PIL import Image
 
 from luxel.photometry import FloatArray, to_srgb
 
+MOST_EV = 4.5
+"""Stops within which training pictures are exposed: each of the nine levels in the middle of a stop of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
@@ -28,14 +31,14 @@ class Camera:
 
 
 def random_camera(rng: np.random.Generator, *, ev: float | None = None, jpeg_share: float = 0.4) -> Camera:
-    """A plausible camera: EV uniform in [-4, 4] unless given, noise from clean to high ISO, mild colour and tone.
+    """A plausible camera: EV uniform within MOST_EV unless given, noise from clean to high ISO, mild colour and tone.
 
     jpeg_share: share of pictures that go through JPEG compression.
     """
     gain = 10 ** rng.uniform(-5.0, -2.7)  # shot-noise scale from base ISO to about ISO 6400
     warm, tint = rng.normal(0, 0.06), rng.normal(0, 0.02)
     return Camera(
-        ev=float(rng.uniform(-4, 4)) if ev is None else ev,
+        ev=float(rng.uniform(-MOST_EV, MOST_EV)) if ev is None else ev,
         shot=float(gain),
         read=float(gain * rng.uniform(0.3, 1.5) ** 2),
         white_balance=(float(np.exp(warm)), float(np.exp(tint)), float(np.exp(-warm))),
