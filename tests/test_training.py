@@ -16,7 +16,7 @@ from luxel.model.weights import load_model  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from luxel.train.data import open_stores, phase_of  # noqa: E402
 from luxel.train.loop import learning_rate, train  # noqa: E402
-from luxel.train.ship import ship  # noqa: E402
+from luxel.train.ship import ship, without_paths  # noqa: E402
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 QUIET = {"report": lambda line: None}
@@ -75,6 +75,20 @@ def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path)
     assert Assessor(tmp_path / "out" / "tiny.onnx").assess(np.zeros((40, 50, 3), np.uint8)).residual.shape == (40, 50)
     with pytest.raises(WeightsError, match=r"no checkpoint"):
         ship(tmp_path, tmp_path / "out", name="x", licence="x", cache=cache)
+
+
+def test_facts_name_the_weights_a_run_began_from_and_no_folder(tmp_path: Path) -> None:
+    recipe = tiny(tmp_path / "run", 4).model_dump(mode="json", by_alias=True)
+    for start, told in {
+        "random": "random",
+        "shipped": "shipped",
+        str(tmp_path / "before.safetensors"): "before.safetensors",
+    }.items():
+        recipe["model"]["start"] = start
+        facts = without_paths(recipe)
+        assert facts["model"]["start"] == told
+        assert facts["train"] == recipe["train"]
+        assert str(tmp_path) not in json.dumps(facts)
 
 
 def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path: Path) -> None:

@@ -59,8 +59,7 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
             "validation": store_checksum(validation_store),
         },
         "validation": {"pictures": pictures or "all", **asdict(measures)},
-        # Where the run lay says nothing about the weights, and is a path of one machine.
-        "recipe": {k: v for k, v in json.loads((run / "recipe.json").read_text()).items() if k != "output"},
+        "recipe": without_paths(json.loads((run / "recipe.json").read_text())),
     }
     out.mkdir(parents=True, exist_ok=True)
     onnx, safetensors = out / f"{name}.onnx", out / f"{name}.safetensors"
@@ -80,6 +79,13 @@ def store_checksum(store: SceneStore | BuiltStore) -> dict[str, Any]:
             digest.update(hashlib.file_digest(handle, "sha256").digest())
     counted = "scenes" if isinstance(store, SceneStore) else "frames"
     return {counted: len(store), "sha256": digest.hexdigest()}
+
+
+def without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as weights carry it: files and folders by their names, since their paths are those of one machine."""
+    model = {**recipe["model"], "start": Path(recipe["model"]["start"]).name}
+    data = {**recipe["data"], "built": [Path(folder).name for folder in recipe["data"].get("built", [])]}
+    return {key: value for key, value in recipe.items() if key != "output"} | {"model": model, "data": data}
 
 
 def _commit() -> str:
