@@ -79,15 +79,17 @@ def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path)
 
 def test_facts_name_the_weights_a_run_began_from_and_no_folder(tmp_path: Path) -> None:
     recipe = tiny(tmp_path / "run", 4).model_dump(mode="json", by_alias=True)
-    for start, told in {
-        "random": "random",
-        "shipped": "shipped",
-        str(tmp_path / "before.safetensors"): "before.safetensors",
-    }.items():
+    recipe["data"]["built"] = [str(tmp_path / "mine")]
+    for start, told in (
+        ("random",) * 2,
+        ("shipped",) * 2,
+        (str(tmp_path / "before.safetensors"), "before.safetensors"),
+    ):
         recipe["model"]["start"] = start
         facts = without_paths(recipe)
         assert facts["model"]["start"] == told
         assert facts["train"] == recipe["train"]
+        assert facts["data"]["built"] == ["mine"]
         assert str(tmp_path) not in json.dumps(facts)
 
 
