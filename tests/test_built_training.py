@@ -24,11 +24,12 @@ from luxel.dataset.built_samples import (
 from luxel.dataset.layout_iea40k import export_released, read_frame, read_rows
 from luxel.dataset.manifest import write_manifest
 from luxel.dataset.samples import SampleRules, smallest_side
+from luxel.dataset.simulate import CameraRules
 from luxel.dataset.upkeep import BuildSettings, resplit
 from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import lightness
 
-RULES = SampleRules(crop=32, jpeg_share=0.0)
+RULES = SampleRules(crop=32, camera=CameraRules(jpeg_share=0.0))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_only_frames_of_the_train_split_are_drawn(dataset: Path, train_store: Bu
     assert {e["scene"] for e in train_store.entries} == {row.scene_id for row in rows.values() if row.split == "train"}
     others = [read_frame(dataset, row)[0] for row in rows.values() if row.split != "train"]
     held_out = {window.tobytes() for image in others for window in every_window(image)}
-    rng, rules = np.random.default_rng(0), SampleRules(crop=32, jpeg_share=0.0)
+    rng, rules = np.random.default_rng(0), SampleRules(crop=32, camera=CameraRules(jpeg_share=0.0))
     own = {w.tobytes() for i in range(len(train_store)) for w in every_window(train_store.window(i).image)}
     for _ in range(200):
         drawn = draw_built_samples(train_store, rng, rules, 1)[0].image[:8, :8]
@@ -166,7 +167,9 @@ def test_picture_and_map_stay_in_step(jpeg_share: float) -> None:
             return BuiltFrame(*(part[rows, columns] for part in (flat.image, flat.residual, flat.confidence)))
 
     for _ in range(30):
-        sample = draw_built_samples(OneFrame(), rng, SampleRules(crop=32, jpeg_share=jpeg_share), 1)[0]
+        sample = draw_built_samples(
+            OneFrame(), rng, SampleRules(crop=32, camera=CameraRules(jpeg_share=jpeg_share)), 1
+        )[0]
         np.testing.assert_allclose(lightness(sample.image) + sample.residual, 0.5, atol=1e-6)
         if not jpeg_share:
             np.testing.assert_allclose(sample.confidence, lightness(sample.image), atol=1e-6)
@@ -175,7 +178,7 @@ def test_picture_and_map_stay_in_step(jpeg_share: float) -> None:
 
 def test_whole_frames_are_mirrored_at_most(train_store: BuiltStore) -> None:
     frames = [train_store.window(i).image for i in range(len(train_store))]
-    whole = SampleRules(crop="whole", jpeg_share=0.0)
+    whole = SampleRules(crop="whole", camera=CameraRules(jpeg_share=0.0))
     drawn = draw_built_samples(train_store, np.random.default_rng(0), whole, 12)
     assert len({frame.image.shape for frame in drawn}) == 1
     height, width = drawn[0].residual.shape
@@ -238,7 +241,7 @@ pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
 from luxel.config import Recipe, load_recipe  # noqa: E402
 from luxel.errors import RecipeError  # noqa: E402
-from luxel.model.losses import gradient_loss, pixel_loss  # noqa: E402
+from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint  # noqa: E402
 from luxel.train.data import Batches, TrainingData, batches, open_stores  # noqa: E402
 from luxel.train.loop import train  # noqa: E402
@@ -348,3 +351,12 @@ def test_pixels_without_confidence_do_not_count() -> None:
         assert pixel_loss(a, b, kind, torch.zeros_like(a)) == 0
     assert gradient_loss(a, spoiled, sure) == pytest.approx(float(gradient_loss(a[..., :5], b[..., :5])), rel=1e-5)
     assert gradient_loss(a, b, torch.ones_like(a)) == pytest.approx(float(gradient_loss(a, b)), rel=1e-5)
+
+
+def test_windows_with_a_pixel_without_confidence_do_not_count_in_ssim() -> None:
+    a, b = torch.rand(2, 1, 16, 24), torch.rand(2, 1, 16, 24)
+    sure = torch.ones_like(a)
+    sure[..., 15:] = 0
+    spoiled = torch.where(sure > 0, b, torch.full_like(b, -1.0))
+    assert ssim_loss(a, spoiled, sure) == pytest.approx(float(ssim_loss(a[..., :15], b[..., :15])), rel=1e-4)
+    assert ssim_loss(a, b, torch.ones_like(a)) == pytest.approx(float(ssim_loss(a, b)), rel=1e-5)

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="needs luxel[train]")
 
 from luxel.model.attention import RegionAttention, area_pool  # noqa: E402
 from luxel.model.lightness import LightnessChannelAttention, LightnessPixelAttention  # noqa: E402
-from luxel.model.losses import gradient_loss, pixel_loss  # noqa: E402
+from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss  # noqa: E402
 from luxel.model.network import build, parameter_count  # noqa: E402
 from luxel.model.structure import DIRECTIONS, GradientEmbedding, directional_gradients, replicate_border  # noqa: E402
 
@@ -150,3 +150,14 @@ def test_losses_are_distances() -> None:
     assert pixel_loss(a, b) == pytest.approx(float((a - b).abs().mean()))  # Eq. (7)
     assert gradient_loss(a, a + 0.3) < 1e-6  # an offset has no edges
     assert gradient_loss(a, b) > 0
+
+
+def test_ssim_loss_is_one_minus_the_metric() -> None:
+    from luxel.metrics import ssim
+
+    a, b = torch.rand(3, 1, 20, 17) * 2 - 1, torch.rand(3, 1, 20, 17) * 2 - 1
+    mixed = 0.7 * a + 0.3 * b
+    assert ssim_loss(a, a) == pytest.approx(0, abs=1e-5)
+    assert ssim_loss(mixed, a) < ssim_loss(b, a)
+    metric = sum(ssim(r[0].numpy(), p[0].numpy()) for r, p in zip(a, mixed, strict=True)) / 3
+    assert ssim_loss(mixed, a) == pytest.approx(1 - metric, abs=1e-5)

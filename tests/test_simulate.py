@@ -1,5 +1,6 @@
 """Laws of the camera, the panorama renderer, the reference and the samples."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from luxel.dataset.panorama import USABLE_ELEVATION, random_view, render_view
 from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.samples import SampleRules, draw_samples
 from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, load_scene, render_store
-from luxel.dataset.simulate import Camera, capture, random_camera, tone_curve
+from luxel.dataset.simulate import Camera, CameraRules, capture, random_camera, tone_curve
 from luxel.dataset.validation import validation_pictures
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness, luminance, to_linear, to_srgb
@@ -71,6 +72,17 @@ def test_random_camera_is_reproducible_and_in_range() -> None:
     assert levels.tolist() == list(LEVELS.values())  # every level is as likely as the next, the outermost too
     assert np.abs(counts - 100).max() < 4 * np.sqrt(100)
     assert 0.3 < np.mean([c.jpeg is not None for c in cameras]) < 0.5
+
+
+def test_camera_rules_change_what_they_name_and_nothing_else() -> None:
+    def cameras(**rules: float) -> list[Camera]:
+        return [random_camera(np.random.default_rng(i), CameraRules(**rules)) for i in range(200)]  # type: ignore[arg-type]
+
+    plain = cameras()
+    assert cameras(noise=False) == [replace(c, shot=0.0, read=0.0) for c in plain]
+    assert [replace(c, jpeg=None) for c in plain] == cameras(jpeg_share=0.0)
+    assert [replace(c, contrast=0.0) for c in plain] == cameras(contrast=0.0)
+    assert max(abs(c.ev) for c in cameras(most_ev=1.0)) <= 1.0 < max(abs(c.ev) for c in plain)
 
 
 def test_metering_puts_the_log_mean_at_mid_grey(rng: np.random.Generator) -> None:
@@ -143,7 +155,9 @@ class ManySizes(SceneStore):
 def test_whole_pictures_of_one_batch_have_one_size_and_lose_less_than_a_block() -> None:
     store, sizes = ManySizes(), set()
     for seed in range(40):
-        drawn = draw_samples(store, np.random.default_rng(seed), SampleRules(crop="whole", jpeg_share=0.0), 5)
+        drawn = draw_samples(
+            store, np.random.default_rng(seed), SampleRules(crop="whole", camera=CameraRules(jpeg_share=0.0)), 5
+        )
         assert len({image.shape for image, _ in drawn}) == 1
         sizes.add(drawn[0][0].shape[:2])
         # The ramps tell which scene a picture came from: those of one batch are of one size when cut.

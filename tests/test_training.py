@@ -49,8 +49,9 @@ def test_it_learns(tmp_path: Path, cache: Path) -> None:
     assert list((tmp_path / "run" / "log").glob("events*"))
 
 
-def test_resuming_is_exact(tmp_path: Path, cache: Path) -> None:
-    straight, stopped = tiny(tmp_path / "a", 12), tiny(tmp_path / "b", 12)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_resuming_is_exact(tmp_path: Path, cache: Path, optimizer: str) -> None:
+    straight, stopped = (tiny(tmp_path / name, 12, f"train.optimizer={optimizer}") for name in "ab")
     train(straight, cache=cache, **QUIET)
     assert train(stopped, cache=cache, stop_at=5, **QUIET).step == 5
     assert train(stopped, cache=cache, **QUIET).step == 12

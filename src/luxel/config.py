@@ -49,6 +49,9 @@ class DataSection(Section):
     short_side: int = Field(default=256, ge=64)
     photo_share: float = Field(default=0.5, ge=0, le=1)
     jpeg_share: float = Field(default=0.4, ge=0, le=1)
+    most_ev: float = Field(default=4.5, gt=0, description="simulated exposures lie within this many stops")
+    noise: bool = Field(default=True, description="whether simulated exposures have sensor noise")
+    contrast: float = Field(default=0.12, ge=0, description="spread of the simulated cameras' tone curves")
     seed: int = 0
     workers: int = Field(default=1, ge=0, description="sample-making processes; 0 makes them in the training process")
     render_jobs: int = Field(default=2, ge=1)
@@ -77,7 +80,9 @@ class TrainSection(Section):
 
     steps: int = Field(ge=1)
     phases: tuple[Phase, ...] = Field(min_length=1)
-    optimizer: Literal["adam", "adamw"] = "adamw"
+    optimizer: Literal["adam", "adamw", "muon"] = Field(
+        default="adamw", description="muon: Muon for the larger convolutions, AdamW for the rest"
+    )
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["cosine", "step", "constant"] = "cosine"
@@ -88,6 +93,7 @@ class TrainSection(Section):
     gradient_weight: float = Field(
         default=0.0, ge=0, description="weight of the L1 loss on the map's first differences"
     )
+    ssim_weight: float = Field(default=0.0, ge=0, description="weight of one minus the mean SSIM of the maps")
     clip_norm: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: Literal["auto", "32", "bf16"] = "auto"

@@ -188,8 +188,8 @@ def shrink_frame(frame: BuiltFrame, short_side: int) -> BuiltFrame:
 def draw_built_samples(store: BuiltStore, rng: np.random.Generator, rules: SampleRules, count: int) -> list[BuiltFrame]:
     """`count` frames drawn from a store, or windows of them, cut, mirrored and turned as `samples.draw_samples` does.
 
-    Every frame is equally likely. `rules.jpeg_share` of the pictures go through JPEG; what that does to lightness is
-    taken off the residual, which stays the reference minus the picture as it is.
+    Every frame is equally likely. `rules.camera.jpeg_share` of the pictures go through JPEG; what that does to
+    lightness is taken off the residual, which stays the reference minus the picture as it is.
     """
     if rules.crop == "whole":
         first = int(rng.integers(len(store)))
@@ -203,7 +203,7 @@ def draw_built_samples(store: BuiltStore, rng: np.random.Generator, rules: Sampl
 def _cut(store: BuiltStore, i: int, size: tuple[int, int], rng: np.random.Generator, rules: SampleRules) -> BuiltFrame:
     cut = store.window(i, *random_window(rng, store.size(i), size))
     image, residual, confidence = mirror_and_turn(rng, cut.image, cut.residual, cut.confidence)
-    if rng.random() < rules.jpeg_share:
+    if rng.random() < rules.camera.jpeg_share:
         compressed = through_jpeg(image, int(rng.integers(60, 96)))
         residual = np.clip(residual + lightness(image) - lightness(compressed), -1, 1)
         image = compressed

@@ -1,13 +1,13 @@
 """Training samples: an exposure of a scene and its residual map, cut and turned together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from luxel.dataset.scenes import SceneStore
-from luxel.dataset.simulate import capture, random_camera
+from luxel.dataset.simulate import CameraRules, capture, random_camera
 from luxel.photometry import FloatArray, lightness
 
 Part = npt.NDArray[Any]
@@ -30,12 +30,12 @@ class SampleRules:
     """How samples are drawn.
 
     crop: side of the square window in pixels, or "whole" for the picture as it is. photo_share: share of samples from
-    photographs when the store has both kinds. jpeg_share: share that goes through JPEG.
+    photographs when the store has both kinds. camera: what simulated exposures are taken with.
     """
 
     crop: int | Literal["whole"]
     photo_share: float = 0.5
-    jpeg_share: float = 0.4
+    camera: CameraRules = field(default_factory=CameraRules)
 
 
 def draw_samples(
@@ -69,7 +69,7 @@ def _expose(
 ) -> tuple[npt.NDArray[np.uint8], FloatArray]:
     linear, reference = store.window(i, *random_window(rng, store.size(i), size))
     linear, reference = mirror_and_turn(rng, linear, reference)
-    image = capture(linear, random_camera(rng, jpeg_share=rules.jpeg_share), rng)
+    image = capture(linear, random_camera(rng, rules.camera), rng)
     return image, reference - lightness(image)
 
 

@@ -1,6 +1,6 @@
 """From linear light to the picture a camera would have written: exposure, noise, white balance, tone, 8 bits, JPEG."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -8,9 +8,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel.photometry import FloatArray, to_srgb
-
-MOST_EV = 4.5
-"""Stops within which training pictures are exposed: each of the nine levels in the middle of a stop of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +27,34 @@ class Camera:
     jpeg: int | None = None
 
 
-def random_camera(rng: np.random.Generator, *, ev: float | None = None, jpeg_share: float = 0.4) -> Camera:
-    """A plausible camera: EV uniform within MOST_EV unless given, noise from clean to high ISO, mild colour and tone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraRules:
+    """What random cameras are like.
 
-    jpeg_share: share of pictures that go through JPEG compression.
+    most_ev: EV lies within this many stops; 4.5 gives each of the nine levels a stop of its own to be the middle of.
+    noise: False for cameras without any. contrast: standard deviation of the tone curve's strength. jpeg_share: share
+    of pictures that go through JPEG compression.
     """
+
+    most_ev: float = 4.5
+    noise: bool = True
+    contrast: float = 0.12
+    jpeg_share: float = 0.4
+
+
+def random_camera(rng: np.random.Generator, rules: CameraRules = CameraRules(), *, ev: float | None = None) -> Camera:
+    """A plausible camera: EV uniform within the rules unless given, noise from clean to high ISO, mild colour, tone."""
     gain = 10 ** rng.uniform(-5.0, -2.7)  # shot-noise scale from base ISO to about ISO 6400
     warm, tint = rng.normal(0, 0.06), rng.normal(0, 0.02)
-    return Camera(
-        ev=float(rng.uniform(-MOST_EV, MOST_EV)) if ev is None else ev,
+    camera = Camera(
+        ev=float(rng.uniform(-rules.most_ev, rules.most_ev)) if ev is None else ev,
         shot=float(gain),
         read=float(gain * rng.uniform(0.3, 1.5) ** 2),
         white_balance=(float(np.exp(warm)), float(np.exp(tint)), float(np.exp(-warm))),
-        contrast=float(np.clip(rng.normal(0, 0.12), -0.25, 0.35)),
-        jpeg=int(rng.integers(60, 96)) if rng.random() < jpeg_share else None,
+        contrast=float(np.clip(rng.normal(0, rules.contrast), -0.25, 0.35)),
+        jpeg=int(rng.integers(60, 96)) if rng.random() < rules.jpeg_share else None,
     )
+    return camera if rules.noise else replace(camera, shot=0.0, read=0.0)
 
 
 def tone_curve(encoded: npt.NDArray[np.float32], contrast: float) -> FloatArray:

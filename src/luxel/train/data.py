@@ -15,6 +15,7 @@ from luxel.config import DataSection, Phase, Recipe
 from luxel.dataset.built_samples import BuiltStore, draw_built_samples, open_built
 from luxel.dataset.samples import WHOLE_MULTIPLE, SampleRules, draw_samples, smallest_side
 from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, render_store
+from luxel.dataset.simulate import CameraRules
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray
 
@@ -104,7 +105,8 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         phase, data = phase_of(step, self.recipe), self.recipe.data
-        rules = SampleRules(crop=phase.crop, photo_share=data.photo_share, jpeg_share=data.jpeg_share)
+        camera = CameraRules(most_ev=data.most_ev, noise=data.noise, contrast=data.contrast, jpeg_share=data.jpeg_share)
+        rules = SampleRules(crop=phase.crop, photo_share=data.photo_share, camera=camera)
         rng = np.random.default_rng((self.recipe.train.seed, step))
         samples = self._samples(rng, rules, phase.batch)
         images, residuals, confidences = (np.stack(parts) for parts in zip(*samples, strict=True))

@@ -18,11 +18,12 @@ from luxel.dataset.built_samples import BuiltStore
 from luxel.dataset.scenes import SceneStore
 from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.errors import RecipeError
-from luxel.model.losses import gradient_loss, pixel_loss
+from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss
 from luxel.model.network import PIEANet, build
 from luxel.model.weights import load_into
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint
 from luxel.train.data import batches, open_stores, phase_of
+from luxel.train.optimizer import make_optimizer
 
 Report = Callable[[str], None]
 
@@ -119,10 +120,7 @@ def train(
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = make_network(recipe).requires_grad_(False).to(fabric.device)
     average.load_state_dict(network.state_dict())
-    optimizer_class = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
-    optimizer = optimizer_class(
-        network.parameters(), lr=recipe.train.lr, weight_decay=recipe.train.weight_decay, fused=True
-    )
+    optimizer = make_optimizer(network, recipe.train)
     # Static shapes: crops change with the phase only, and each phase is worth its own kernels.
     if recipe.train.compile:
         if not any(map(shutil.which, COMPILERS)):
@@ -161,6 +159,8 @@ def train(
         loss = pixel_loss(prediction, residual, recipe.train.loss, confidence)  # Eq. (7)
         if recipe.train.gradient_weight:
             loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual, confidence)
+        if recipe.train.ssim_weight:
+            loss = loss + recipe.train.ssim_weight * ssim_loss(prediction, residual, confidence)
         optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=recipe.train.clip_norm)

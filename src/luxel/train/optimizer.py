@@ -1,0 +1,84 @@
+"""The optimisers a recipe can name, behind one interface."""
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from luxel.config import TrainSection
+
+SMALLEST_MATRIX = 2000
+"""Weights below which a convolution is AdamW's: orthogonalising many small matrices would be a good part of a step."""
+
+
+def make_optimizer(network: nn.Module, settings: TrainSection) -> Optimizer:
+    """The optimiser of a recipe over all weights of a network, its rate in `param_groups`.
+
+    network: its 2-D convolutions in channels-last memory format.
+    """
+    if settings.optimizer == "muon":
+        return MuonAdamW(network, lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer_class = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return optimizer_class(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+
+
+class MuonAdamW(Optimizer):
+    """Muon for the larger convolutions, AdamW for every other weight, at one learning rate.
+
+    A convolution is to Muon a matrix with a row for each output channel; its steps are scaled to the size of AdamW's,
+    so that rates mean the same for both. Source: Jordan et al., Muon: an optimizer for hidden layers in neural
+    networks, 2024; scale: Liu et al., Muon is scalable for LLM training, 2025.
+    """
+
+    def __init__(self, network: nn.Module, *, lr: float, weight_decay: float) -> None:
+        large = [p for p in network.parameters() if p.dim() == 4 and len(p) > 1 and p.numel() >= SMALLEST_MATRIX]
+        by_muon = {id(p) for p in large}
+        others = [p for p in network.parameters() if id(p) not in by_muon]
+        # One group over all: gradients are clipped by its weights, and the loop sets its rate.
+        super().__init__([*large, *others], {"lr": lr})
+        self.convolutions = large
+        self.matrices = [as_matrix(p.detach()).requires_grad_() for p in large]
+        self.muon = torch.optim.Muon(
+            self.matrices, lr=lr, weight_decay=weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        )
+        self.adamw = torch.optim.AdamW(others, lr=lr, weight_decay=weight_decay, fused=True)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One step with the gradients that lie in the weights."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for optimizer in (self.muon, self.adamw):
+            optimizer.param_groups[0]["lr"] = self.param_groups[0]["lr"]
+        for weight, matrix in zip(self.convolutions, self.matrices, strict=True):
+            # Bound anew: a network that was moved to another device keeps its weights elsewhere.
+            matrix.data = as_matrix(weight.detach())
+            matrix.grad = None if weight.grad is None else as_matrix(channels_last(weight.grad))
+        self.muon.step()  # type: ignore[no-untyped-call]
+        self.adamw.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.muon.load_state_dict(state_dict["muon"])
+        self.adamw.load_state_dict(state_dict["adamw"])
+
+
+def channels_last(weight: Tensor) -> Tensor:
+    """A convolution's weight or gradient with its input channels next to each other in memory."""
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+def as_matrix(weight: Tensor) -> Tensor:
+    """A convolution's weight [O, I, h, w] in channels-last format as a matrix [O, hwI] on the same memory."""
+    return weight.permute(0, 2, 3, 1).view(len(weight), -1)
