@@ -78,6 +78,10 @@ class Frames:
         """Frames that are in one of the named parts under split number `split`."""
         return np.flatnonzero([entry.splits[split] in names for entry in self.entries])
 
+    def scenes(self, split: int, *names: str) -> tuple[str, ...]:
+        """The scene of each frame of `indices`."""
+        return tuple(self.entries[i].group for i in self.indices(split, *names))
+
 
 def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None = None) -> Path:
     """Writes a dataset's frames as arrays into a folder under `cache` and returns it; nothing to do if it is there.

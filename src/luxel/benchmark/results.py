@@ -41,7 +41,7 @@ class Row:
     seconds_trained, images_seen: what was spent; None where nothing is trained. device: where it ran. data: name of the
     dataset, the same for all rows of a folder, "" where a run failed before it knew. version: of luxel.
     rules: batch, devices and precision of the training, the same for all rows of a folder; trunks: published weights it
-    started from; both "" for what is not trained. pictures: test pictures with an error beside the row.
+    started from; both "" for what is not trained. scenes: the scene of every test picture with an error beside the row.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -71,7 +71,7 @@ class Row:
     data: str = ""
     rules: str = ""
     trunks: str = ""
-    pictures: int = 0
+    scenes: tuple[str, ...] = ()
 
 
 _ROW = TypeAdapter(Row)
@@ -80,7 +80,7 @@ _ROW = TypeAdapter(Row)
 def write_row(folder: Path, row: Row, errors: npt.ArrayLike | None = None) -> Row:
     """Writes a row, over an earlier one of the same name, and returns it as stored.
 
-    errors: [N] finite, >= 0, one per test picture in the order of the split: MAE of its map, or |error| of its score.
+    errors: [N] finite, >= 0, one per scene of the row: MAE of a picture's map, or |error| of its score.
     A measure that is nan is stored as None. Raises LuxelError for a measure or error that is infinite, errors of
     another shape, a failed row without a reason, or a disk that refuses.
     """
@@ -88,8 +88,8 @@ def write_row(folder: Path, row: Row, errors: npt.ArrayLike | None = None) -> Ro
     stored = _defined(row, path)
     if row.status == "failed" and not row.reason.strip():
         raise LuxelError(f"{path.name}: a failed row without a reason; say why it failed")
-    values = None if errors is None else _checked_errors(errors, path)
-    stored = replace(stored, pictures=0 if values is None else len(values))
+    values = None if errors is None else _checked_errors(errors, row, path)
+    stored = stored if errors is not None else replace(stored, scenes=())
     beside = _errors_path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,14 +129,14 @@ def read_rows(folder: Path) -> list[Row]:
 def read_errors(folder: Path, row: Row) -> FloatArray:
     """Errors of a row by picture, float32 [N]. Raises LuxelError if the row has none or the file does not fit it."""
     path = _errors_path(_path(folder, row.method, row.task, row.split, row.seed))
-    if not row.pictures:
+    if not row.scenes:
         raise LuxelError(f"{path.name}: the row has no errors by picture; make it again to compare it")
     try:
         errors = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise LuxelError(f"{path}: errors by picture cannot be read ({_first_line(error)}); {_REMEDY}") from error
-    if errors.shape != (row.pictures,) or errors.dtype != np.float32:
-        raise LuxelError(f"{path}: errors {errors.dtype} {errors.shape} for {row.pictures} pictures; {_REMEDY}")
+    if errors.shape != (len(row.scenes),) or errors.dtype != np.float32:
+        raise LuxelError(f"{path}: errors {errors.dtype} {errors.shape} for {len(row.scenes)} pictures; {_REMEDY}")
     return np.asarray(errors)
 
 
@@ -180,10 +180,12 @@ def _defined(row: Row, path: Path) -> Row:
     return Row(**values)
 
 
-def _checked_errors(errors: npt.ArrayLike, path: Path) -> FloatArray:
+def _checked_errors(errors: npt.ArrayLike, row: Row, path: Path) -> FloatArray:
     values = np.asarray(errors, dtype=np.float32)
     if values.ndim != 1 or values.size == 0:
         raise LuxelError(f"{path.name}: errors of shape {values.shape}; give one number per test picture")
+    if len(row.scenes) != values.size:
+        raise LuxelError(f"{path.name}: {values.size} errors for pictures of {len(row.scenes)} scenes; give one each")
     bad = int(np.count_nonzero(~(np.isfinite(values) & (values >= 0))))
     if bad:
         raise LuxelError(f"{path.name}: {bad} of {values.size} errors are negative, nan or infinite; mend them first")

@@ -351,7 +351,7 @@ def _measure_maps(row: Row, frames: Frames, predict: MapPredictor) -> tuple[Row,
     # A map without any error has no finite PSNR: zero, on a frame that is its own reference. Nor has the mean, then.
     psnr = mean.psnr_1 if np.isfinite(mean.psnr_1) else None
     row = replace(row, mae=mean.mae, ssim=mean.ssim_1, ssim_2=mean.ssim, psnr=psnr, sign=mean.sign)
-    return row, np.array([m.mae for m in measured], np.float32)
+    return replace(row, scenes=frames.scenes(row.split, "test")), np.array([m.mae for m in measured], np.float32)
 
 
 def _measure_scores(row: Row, frames: Frames, predict: ScorePredictor) -> tuple[Row, FloatArray]:
@@ -360,6 +360,7 @@ def _measure_scores(row: Row, frames: Frames, predict: ScorePredictor) -> tuple[
     true, predicted = frames.scores[indices], np.array([predict(np.array(frames.images[i])) for i in indices])
     acc = metrics.acc(true, predicted)
     errors = np.abs(true - predicted).astype(np.float32)
+    row = replace(row, scenes=frames.scenes(row.split, "test"))
     if np.ptp(predicted) == 0 or np.ptp(true) == 0:  # a constant has no correlation with anything
         return replace(row, acc=acc), errors
     return replace(row, srcc=metrics.srcc(true, predicted), lcc=metrics.lcc(true, predicted), acc=acc), errors

@@ -1,4 +1,4 @@
-"""Is one method better than another on the same pictures? Wilcoxon's signed-rank test, Holm's correction for many."""
+"""Is one method better than another on the same scenes? Wilcoxon's signed-rank test, Holm's correction for many."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ class Comparison:
     """A method against the reference method.
 
     direction: "worse" if the ranks of its larger errors outweigh those of its smaller ones, "better" the other way
-    round, "equal" if neither. p: two-sided, in [0, 1]. pictures: how many were compared.
+    round, "equal" if neither. p: two-sided, in [0, 1]. scenes: how many were compared.
     """
 
     direction: Literal["better", "worse", "equal"]
     p: float
-    pictures: int
+    scenes: int
 
     @property
     def significant(self) -> bool:
@@ -40,7 +40,7 @@ def signed_rank(errors: npt.ArrayLike, reference: npt.ArrayLike) -> Comparison:
     """
     a, b = np.asarray(errors, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or a.size == 0:
-        raise LuxelError(f"signed-rank test: errors of shape {a.shape} and {b.shape}; give the same pictures for both")
+        raise LuxelError(f"signed-rank test: errors of shape {a.shape} and {b.shape}; give the same scenes for both")
     difference = a - b
     if not np.isfinite(difference).all():
         raise LuxelError("signed-rank test: errors that are nan or infinite; mend them first")
@@ -69,7 +69,7 @@ def holm(p: Sequence[float]) -> list[float]:
 def compare_all(pairs: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> dict[str, Comparison]:
     """`signed_rank` of every method against the reference, with p corrected by `holm` for their number.
 
-    pairs: method -> its errors and the reference's on the same pictures. Raises LuxelError as `signed_rank` does.
+    pairs: method -> its errors and the reference's on the same scenes. Raises LuxelError as `signed_rank` does.
     """
     raw = {name: signed_rank(errors, reference) for name, (errors, reference) in pairs.items()}
     corrected = holm([comparison.p for comparison in raw.values()])

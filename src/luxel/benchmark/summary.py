@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from luxel.benchmark.ablations import ABLATIONS
 from luxel.benchmark.facts import Facts, Task
@@ -139,36 +140,46 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _compare(by_method: dict[str, list[Row]], folder: Path) -> dict[str, Comparison]:
-    """Every method that has errors by picture against the reference, over the splits that both have."""
+    """Every method that has errors by picture against the reference, scene by scene, over the splits that both have."""
     by_split = {name: _errors_by_split(rows, folder) for name, rows in by_method.items()}
     reference = by_split.pop(REFERENCE, {})
     pairs = {}
     for name, errors in by_split.items():
         shared = sorted(set(errors) & set(reference))
         for split in shared:
-            if len(errors[split]) != len(reference[split]):
+            if errors[split][0] != reference[split][0]:
                 raise LuxelError(
-                    f"{folder}: split {split} has {len(errors[split])} pictures for {name} and "
-                    f"{len(reference[split])} for {REFERENCE}; make one of them again"
+                    f"{folder}: the test pictures of split {split} are others for {name} than for {REFERENCE};"
+                    " make one of them again"
                 )
         if shared:
-            pairs[name] = (
-                np.concatenate([errors[split] for split in shared]),
-                np.concatenate([reference[split] for split in shared]),
-            )
+            pairs[name] = (_by_scene([errors[s] for s in shared]), _by_scene([reference[s] for s in shared]))
     return compare_all(pairs)
 
 
-def _errors_by_split(rows: Sequence[Row], folder: Path) -> dict[int, np.ndarray]:
-    """Mean over seeds of the errors by picture: seeds see the same pictures and must not count as more of them."""
-    by_split: dict[int, list[np.ndarray]] = defaultdict(list)
+_SplitErrors = tuple[tuple[str, ...], npt.NDArray[np.float64]]
+"""The scene of every test picture of a split, and the error on every picture."""
+
+
+def _errors_by_split(rows: Sequence[Row], folder: Path) -> dict[int, _SplitErrors]:
+    """Mean over seeds of the errors by picture."""
+    by_split: dict[int, list[_SplitErrors]] = defaultdict(list)
     for row in rows:
-        if row.pictures:
-            by_split[row.split].append(read_errors(folder, row).astype(np.float64))
+        if row.scenes:
+            by_split[row.split].append((row.scenes, read_errors(folder, row).astype(np.float64)))
     for split, errors in by_split.items():
-        if len({len(values) for values in errors}) > 1:
+        if len({scenes for scenes, _ in errors}) > 1:
             raise LuxelError(f"{folder}: {rows[0].method}: seeds of split {split} differ in pictures; make them again")
-    return {split: np.mean(errors, axis=0) for split, errors in by_split.items()}
+    return {split: (errors[0][0], np.mean([e for _, e in errors], axis=0)) for split, errors in by_split.items()}
+
+
+def _by_scene(splits: Sequence[_SplitErrors]) -> list[float]:
+    """Mean error on each scene, by name: its exposures, in however many splits, are one observation, not many."""
+    by_scene: dict[str, list[float]] = defaultdict(list)
+    for scenes, errors in splits:
+        for scene, error in zip(scenes, errors, strict=True):
+            by_scene[scene].append(float(error))
+    return [statistics.fmean(by_scene[scene]) for scene in sorted(by_scene)]
 
 
 def distinct(texts: Iterable[str]) -> list[str]:

@@ -181,9 +181,8 @@ def _notes(task: Task, rows: Sequence[Row], summaries: Sequence[Summary]) -> lis
         error = "mean absolute error" if task == "pixel" else "absolute error of the score"
         notes.append(
             f"Against P-IEANet: two-sided Wilcoxon signed-rank test on the {error} of {_counts(compared)} test"
-            f" pictures, pooled over splits (means over seeds), p corrected by Holm for"
-            f" {_plural(len(compared), 'comparison')}; better or worse where p < {ALPHA:g}. Exposures of one scene and"
-            " pictures in several splits are not independent, so p is too small rather than too large."
+            f" scenes (means over their pictures, splits and seeds), p corrected by Holm for"
+            f" {_plural(len(compared), 'comparison')}; better or worse where p < {ALPHA:g}."
         )
     else:
         notes.append("Against P-IEANet: not tested, for want of errors by picture of P-IEANet and another method.")
@@ -211,7 +210,7 @@ def _recreated(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _counts(compared: Sequence[Comparison]) -> str:
-    numbers = sorted({comparison.pictures for comparison in compared})
+    numbers = sorted({comparison.scenes for comparison in compared})
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
@@ -242,7 +241,7 @@ def _record(task: Task, summary: Summary) -> dict[str, str | int | float | None]
     return record | {
         "against_pieanet": _verdict(comparison) if comparison else "",
         "p_holm": comparison.p if comparison else None,
-        "pictures": comparison.pictures if comparison else None,
+        "scenes": comparison.scenes if comparison else None,
         "params": summary.params,
         "paper_params": _printed_params(summary),
         "latency_ms": summary.latency_ms,
