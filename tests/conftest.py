@@ -1,6 +1,17 @@
 """Settings for every test: one thread per process, so that parallel test processes do not wait for each other."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A small file of every format."""
+    from picture_files import every_format  # here, so that tests without pictures need no codecs
+
+    return every_format(tmp_path_factory.mktemp("zoo"))
