@@ -1,7 +1,7 @@
 """One table for anything that makes a residual map: the trivial predictors, the released checkpoint, our weights.
 
 Measured on the fixed validation pictures, in all, by level and by source; and on the development scenes against the
-real IEA40K scores.
+real IEA40K scores and against our references.
 """
 
 import csv
@@ -17,10 +17,11 @@ from PIL import Image
 from luxel import images, metrics
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.bracket import LEVELS, frame
+from luxel.dataset.reference import PHOTO_CEILING, make_reference
 from luxel.dataset.scenes import SceneStore
 from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.errors import DatasetError
-from luxel.photometry import FloatArray, as_unit_float, to_linear
+from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.residual import holistic_score
 
 DEVELOPMENT_SHORT_SIDE = 256
@@ -38,6 +39,18 @@ class Row:
     measures: Measures
     error_over: float
     error_under: float
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """A predictor on the development scenes.
+
+    srcc, lcc: of `10 (1 - mean |r|)` with the real scores, nan for a constant. mae: of its maps against our references.
+    """
+
+    srcc: float
+    lcc: float
+    mae: float
 
 
 def trivial_predictors() -> dict[str, Predictor]:
@@ -82,35 +95,43 @@ def evaluate(
     return rows
 
 
-def development_scores(predictors: dict[str, Predictor], folder: Path) -> dict[str, tuple[float, float]]:
-    """SRCC and LCC of 10 (1 - mean |r|) with the real IEA40K scores of the development scenes, for each predictor.
+def on_development(predictors: dict[str, Predictor], folder: Path) -> dict[str, Development]:
+    """Every predictor on the development scenes: the real IEA40K scores, and our references of the same pictures.
 
     folder: dev_scenes with labels.csv (file, N4 ... P4) and its pictures, which are brought to a short side of 256,
-    taken to linear light and exposed at the nine levels. Nothing is ever trained on them.
+    taken to linear light and exposed at the nine levels. Nothing is trained on them, nor chosen by the maps' error.
     """
     labels = folder / "labels.csv"
     if not labels.is_file():
         raise DatasetError(f"{labels}: no such file; give the folder with the development scenes")
     truth: list[float] = []
     predicted: dict[str, list[float]] = {name: [] for name in predictors}
+    errors: dict[str, list[float]] = {name: [] for name in predictors}
     with labels.open(newline="") as handle:
         for row in csv.DictReader(handle):
-            picture = Image.fromarray(images.read(folder / row["file"]).pixels)
-            scale = DEVELOPMENT_SHORT_SIDE / min(picture.size)
-            small = picture.resize(
-                (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
-            )
-            linear = to_linear(as_unit_float(np.asarray(small)))
+            linear = _development_light(folder / row["file"])
+            reference = lightness(make_reference(linear, ceiling=PHOTO_CEILING).image)
             for level, ev in LEVELS.items():
                 truth.append(float(row[level]))
                 exposed = frame(linear, ev)
+                residual = reference - lightness(exposed)
                 for name, predict in predictors.items():
-                    predicted[name].append(holistic_score(predict(exposed)))
+                    prediction = predict(exposed)
+                    predicted[name].append(holistic_score(prediction))
+                    errors[name].append(metrics.mae(residual, prediction))
     result = {}
     for name, scores in predicted.items():
         flat = np.ptp(scores) == 0
-        result[name] = (float("nan"),) * 2 if flat else (metrics.srcc(truth, scores), metrics.lcc(truth, scores))
+        srcc, lcc = (float("nan"),) * 2 if flat else (metrics.srcc(truth, scores), metrics.lcc(truth, scores))
+        result[name] = Development(srcc, lcc, float(np.mean(errors[name])))
     return result
+
+
+def _development_light(path: Path) -> FloatArray:
+    picture = Image.fromarray(images.read(path).pixels)
+    scale = DEVELOPMENT_SHORT_SIDE / min(picture.size)
+    size = (round(picture.width * scale), round(picture.height * scale))
+    return to_linear(as_unit_float(np.asarray(picture.resize(size, Image.Resampling.LANCZOS))))
 
 
 def summary(rows: list[Row], key: Callable[[Row], str] | None = None) -> dict[str, dict[str, Measures]]:
@@ -121,21 +142,22 @@ def summary(rows: list[Row], key: Callable[[Row], str] | None = None) -> dict[st
     return {name: {k: mean_measures(v) for k, v in parts.items()} for name, parts in groups.items()}
 
 
-def markdown(rows: list[Row], development: dict[str, tuple[float, float]] | None = None) -> str:
+def markdown(rows: list[Row], development: dict[str, Development] | None = None) -> str:
     """The evaluation as Markdown tables: all pictures, by level, by source, over and under."""
     overall = {name: parts["all"] for name, parts in summary(rows).items()}
     best_trivial = min((m.mae for name, m in overall.items() if name in TRIVIAL), default=float("nan"))
     lines = [
         "| predictor | MAE | of best trivial | SSIM | PSNR dB | SSIM (range 1) | PSNR (range 1) | sign right |"
-        " MAE over | MAE under | dev SRCC | dev LCC |",
-        "|" + "---|" * 12,
+        " MAE over | MAE under | dev SRCC | dev LCC | dev MAE |",
+        "|" + "---|" * 13,
     ]
     for name, m in overall.items():
         over = float(np.nanmean([r.error_over for r in rows if r.predictor == name]))
         under = float(np.nanmean([r.error_under for r in rows if r.predictor == name]))
-        dev = (development or {}).get(name, (float("nan"),) * 2)
-        values = (m.ssim, m.psnr, m.ssim_1, m.psnr_1, m.sign, over, under, *dev)
-        cells = [f"{m.mae:.4f}", f"{m.mae / best_trivial:.2f}", *(_cell(v) for v in values)]
+        dev = (development or {}).get(name, Development(*(float("nan"),) * 3))
+        values = (m.ssim, m.psnr, m.ssim_1, m.psnr_1, m.sign, over, under, dev.srcc, dev.lcc)
+        dev_mae = "-" if np.isnan(dev.mae) else f"{dev.mae:.4f}"
+        cells = [f"{m.mae:.4f}", f"{m.mae / best_trivial:.2f}", *(_cell(v) for v in values), dev_mae]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     groupings: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ("MAE by level", lambda row: row.level),

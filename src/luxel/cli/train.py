@@ -108,7 +108,7 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="ONNX weights; the shipped ones if left out.")] = None,
     released: Annotated[Path | None, typer.Option(help="The authors' released checkpoint (.pth), to compare.")] = None,
     development: Annotated[
-        Path | None, typer.Option(help="Folder of development scenes with labels.csv, for SRCC and LCC.")
+        Path | None, typer.Option(help="Folder of development scenes with labels.csv, for SRCC, LCC and MAE.")
     ] = None,
     views: Annotated[int, typer.Option(help="Validation views per panorama.")] = 8,
     pictures: Annotated[int | None, typer.Option(help="About so many validation pictures; all if left out.")] = None,
@@ -122,8 +122,8 @@ def evaluate(
     LUXEL_DATA=data luxel evaluate --weights weights/pieanet.onnx --pictures 142
     """
     _need_train_extra("luxel evaluate")
-    from luxel.benchmark.evaluate import development_scores, markdown, trivial_predictors, write_rows
     from luxel.benchmark.evaluate import evaluate as measure_all
+    from luxel.benchmark.evaluate import markdown, on_development, trivial_predictors, write_rows
     from luxel.cli.progress import bar
     from luxel.dataset.bracket import LEVELS
     from luxel.dataset.scenes import data_root, list_sources, render_store
@@ -155,7 +155,7 @@ def evaluate(
         limit=pictures,
         progress=lambda items, total: bar(items, total, f"measuring at {len(LEVELS)} levels"),
     )
-    scores = development_scores(predictors, development) if development else None
+    scores = on_development(predictors, development) if development else None
     typer.echo(markdown(rows, scores))
     if out:
         write_rows(rows, out)
