@@ -20,9 +20,10 @@ from luxel import images
 from luxel.dataset import upkeep
 from luxel.dataset.build import Outcome, build
 from luxel.dataset.check import check
+from luxel.dataset.convert_released import export_released
 from luxel.dataset.label import Flag, LabelRules
 from luxel.dataset.layers import Layer, blocks_fingerprint, layer_folder, write_layer
-from luxel.dataset.layout_iea40k import export_released, read_frame
+from luxel.dataset.layout_iea40k import read_frame
 from luxel.dataset.locking import locked
 from luxel.dataset.manifest import FrameRow, read_json, read_manifest, write_json
 from luxel.dataset.problems import difference_hash, near_duplicates

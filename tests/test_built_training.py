@@ -21,7 +21,8 @@ from luxel.dataset.built_samples import (
     shrink_frame,
     spread,
 )
-from luxel.dataset.layout_iea40k import export_released, read_frame, read_rows
+from luxel.dataset.convert_released import export_released
+from luxel.dataset.layout_iea40k import read_frame, read_rows
 from luxel.dataset.manifest import write_manifest
 from luxel.dataset.samples import SampleRules, smallest_side
 from luxel.dataset.simulate import CameraRules

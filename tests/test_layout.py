@@ -13,11 +13,10 @@ from PIL import Image
 from dataset_stand_ins import prepare, write_source
 from luxel.dataset.build import build
 from luxel.dataset.check import check
+from luxel.dataset.convert_released import export_released, import_released
 from luxel.dataset.layers import Layer, layer_folder, write_layer
 from luxel.dataset.layout_iea40k import (
     encode_map,
-    export_released,
-    import_released,
     level_of,
     read_frame,
     read_map,
