@@ -22,7 +22,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "pieanet-short.toml"
 BASE = "as it is"
 IDEAS: dict[str, list[str]] = {
     BASE: [],
-    "AdamW, rate 4e-3": ['train.optimizer="adamw"', "train.lr=4e-3"],
+    "AdamW at 4e-3": ['train.optimizer="adamw"', "train.lr=4e-3"],
     "no gradient term": ["train.gradient_weight=0"],
     "gradient term 1.0": ["train.gradient_weight=1.0"],
     "SSIM term 0.1": ["train.ssim_weight=0.1"],

@@ -125,6 +125,13 @@ def test_region_attention_follows_a_mirror() -> None:
     assert torch.allclose(attention(x.flip(-1)), attention(x).flip(-1), atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [5, 8, 17, 96, 216])
+def test_region_attention_takes_any_number_of_channels(channels: int) -> None:
+    attention = RegionAttention(channels, grid=2)
+    assert channels % attention.heads == 0
+    assert attention(torch.rand(1, channels, 4, 6)).shape == (1, channels, 4, 6)
+
+
 def test_pixel_attention_is_the_weighted_sum_of_its_convolutions() -> None:
     lpa = LightnessPixelAttention(6, grid=2)
     torch.nn.init.uniform_(lpa.weights)

@@ -34,7 +34,8 @@ class RegionAttention(nn.Module):
 
     def __init__(self, channels: int, *, grid: int) -> None:
         super().__init__()
-        self.heads = max(1, channels // 16)
+        # About 16 channels a head, and as many heads as divide the channels.
+        self.heads = next(n for n in range(max(1, channels // 16), 0, -1) if channels % n == 0)
         self.grid = grid
         self.query = nn.Conv2d(channels, channels, 1)
         self.key_value = nn.Conv2d(channels, 2 * channels, 1)
