@@ -4,8 +4,8 @@ Every batch of every row has about the same number of pixels (262,144), so equal
 says what a step took. Prints a markdown table: MAE on 71 of the validation pictures, mean and range over the seeds, and
 the difference to the recipe as it is, seed by seed. Runs that are already in --out are not made again.
 
-    python benchmarks/training_ideas.py --out runs/ideas --seeds 3
-    python benchmarks/training_ideas.py --out runs/ideas --only "no noise,no JPEG"
+    LUXEL_DATA=data python benchmarks/training_ideas.py --out runs/ideas --seeds 3
+    LUXEL_DATA=data python benchmarks/training_ideas.py --out runs/ideas --only "no noise,no JPEG"
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from luxel.batch.journal import replacing
 from luxel.config import load_recipe
 from luxel.train.loop import train
 
@@ -65,7 +66,8 @@ def run(name: str, seed: int, folder: Path) -> dict[str, float]:
         on_step=lambda step, loss: times.append(time.process_time()),
     )
     result = {"mae": progress.history[-1]["mae"], "step_s": (times[-1] - times[4]) / (len(times) - 5)}
-    stored.write_text(json.dumps(result))
+    with replacing(stored) as temporary:
+        temporary.write_text(json.dumps(result))
     print(f"{name}, seed {seed}: MAE {result['mae']:.4f}, {result['step_s']:.3f} s a step", file=sys.stderr)
     return result
 

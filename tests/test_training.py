@@ -60,6 +60,13 @@ def test_resuming_is_exact(tmp_path: Path, cache: Path, optimizer: str) -> None:
         assert all(torch.equal(a[part][k], b[part][k]) for k in a[part])
 
 
+@pytest.mark.parametrize(("first", "second"), [("muon", "adamw"), ("adamw", "muon")])
+def test_going_on_with_another_optimiser_says_what_to_do(tmp_path: Path, cache: Path, first: str, second: str) -> None:
+    train(tiny(tmp_path / "run", 2, f"train.optimizer={first}"), cache=cache, stop_at=1, **QUIET)
+    with pytest.raises(RecipeError, match=f"train.optimizer={second}: .*another optimiser; go on with that one"):
+        train(tiny(tmp_path / "run", 2, f"train.optimizer={second}"), cache=cache, **QUIET)
+
+
 def test_early_stopping(tmp_path: Path, cache: Path) -> None:
     recipe = tiny(tmp_path / "run", 40, "train.lr=1e-12", "validate.patience=2", "validate.every=3")
     assert train(recipe, cache=cache, **QUIET).step < 40

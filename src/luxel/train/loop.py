@@ -133,6 +133,11 @@ def train(
     progress, checkpoint = Progress(), folder / "checkpoint.pt"
     if resume and checkpoint.is_file():
         state = load_checkpoint(checkpoint)
+        if ("muon" in state["optimizer"]) != (recipe.train.optimizer == "muon"):
+            raise RecipeError(
+                f"train.optimizer={recipe.train.optimizer}: {checkpoint} was made with another optimiser; go on with"
+                " that one, or give another output.folder"
+            )
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
