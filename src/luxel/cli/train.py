@@ -149,13 +149,14 @@ def evaluate(
     )
     if not is_fixed_list(store):
         typer.echo("note: not the scenes of luxel's validation list; figures cannot be compared with ours", err=True)
+    # First: a wrong folder shows before minutes of measuring, not after.
+    scores = on_development(predictors, development) if development else None
     rows = measure_all(
         predictors,
         store,
         limit=pictures,
         progress=lambda items, total: bar(items, total, f"measuring at {len(LEVELS)} levels"),
     )
-    scores = on_development(predictors, development) if development else None
     typer.echo(markdown(rows, scores))
     if out:
         write_rows(rows, out)
