@@ -233,6 +233,15 @@ class Released:
             full = F.interpolate(residual, size=array.shape[:2], mode="bilinear", align_corners=False)
         return np.asarray(full[0, 0].numpy(), dtype=np.float32)
 
+    def predict_alone(self, image: npt.NDArray[np.floating]) -> FloatArray:
+        """The same map as `predict`, of a picture that already is 256 x 256 and in [0, 1], at half the cost.
+
+        Attention to a copy of oneself is attention to oneself, so one picture alone gives what the pair gives.
+        """
+        batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            return np.asarray(self.network(batch)[0, 0].numpy(), dtype=np.float32)
+
 
 def load(path: str | Path) -> Released:
     """The released network with its weights, in evaluation mode on the CPU.

@@ -23,8 +23,7 @@ REFERENCE = "pieanet"
 
 TITLES = {
     "zero": "zero map",
-    "constant_045": "constant 0.45",
-    "constant_050": "constant 0.50",
+    "constant": "constant 0.475",
     "mid_grey": "mid-grey",
     "local_mid_grey": "local mid-grey",
     "shipped": "luxel shipped",

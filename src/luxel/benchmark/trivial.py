@@ -15,7 +15,8 @@ from luxel.photometry import FloatArray, lightness
 Predictor = Callable[[npt.NDArray[np.floating]], FloatArray]
 """image [H, W, 3] float, sRGB-encoded, in [0, 1] -> residual float32 [H, W] in [-1, 1]."""
 
-MID_LIGHTNESS = 0.5
+MID_LIGHTNESS = 0.475
+"""Mean lightness of the references that IEA40K's labels imply."""
 
 LOCAL_SIGMA = 16.0
 """Sigma of the local mean in pixels where the short side has `LOCAL_SIGMA_SIDE`; it grows with the picture."""
@@ -28,23 +29,19 @@ def zero(image: npt.NDArray[np.floating]) -> FloatArray:
     return np.zeros_like(_lightness_of(image))
 
 
-def constant_045(image: npt.NDArray[np.floating]) -> FloatArray:
-    """The constant map 0.45 - mean(Y'). image: [H, W, 3] in [0, 1]. Returns float32 [H, W]."""
-    return _constant(image, 0.45)
-
-
-def constant_050(image: npt.NDArray[np.floating]) -> FloatArray:
-    """The constant map 0.50 - mean(Y'). image: [H, W, 3] in [0, 1]. Returns float32 [H, W]."""
-    return _constant(image, 0.50)
+def constant(image: npt.NDArray[np.floating]) -> FloatArray:
+    """The constant map 0.475 - mean(Y'). image: [H, W, 3] in [0, 1]. Returns float32 [H, W]."""
+    plane = _lightness_of(image)
+    return np.full_like(plane, MID_LIGHTNESS - np.mean(plane, dtype=np.float64))
 
 
 def mid_grey(image: npt.NDArray[np.floating]) -> FloatArray:
-    """Every pixel to mid-grey, 0.5 - Y'. image: [H, W, 3] in [0, 1]. Returns float32 [H, W]."""
+    """Every pixel to mid-grey, 0.475 - Y'. image: [H, W, 3] in [0, 1]. Returns float32 [H, W]."""
     return np.asarray(np.float32(MID_LIGHTNESS) - _lightness_of(image))
 
 
 def local_mid_grey(image: npt.NDArray[np.floating]) -> FloatArray:
-    """Every neighbourhood to mid-grey: 0.5 - Gaussian local mean of Y', borders mirrored.
+    """Every neighbourhood to mid-grey: 0.475 - Gaussian local mean of Y', borders mirrored.
 
     Sigma is 16 pixels where the short side has 256 and grows with it. image: [H, W, 3] in [0, 1].
     Returns float32 [H, W].
@@ -56,16 +53,10 @@ def local_mid_grey(image: npt.NDArray[np.floating]) -> FloatArray:
 
 TRIVIAL: dict[str, Predictor] = {
     "zero": zero,
-    "constant_045": constant_045,
-    "constant_050": constant_050,
+    "constant": constant,
     "mid_grey": mid_grey,
     "local_mid_grey": local_mid_grey,
 }
-
-
-def _constant(image: npt.NDArray[np.floating], ideal: float) -> FloatArray:
-    plane = _lightness_of(image)
-    return np.full_like(plane, ideal - np.mean(plane, dtype=np.float64))
 
 
 def _lightness_of(image: npt.NDArray[np.floating]) -> FloatArray:

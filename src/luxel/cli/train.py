@@ -105,6 +105,16 @@ def export(
 
 
 def evaluate(
+    scenes: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of scenes, one picture each; only with --implied.")
+    ] = None,
+    implied: Annotated[
+        Path | None,
+        typer.Option(help="The released checkpoint (.pth): measure against the labels it implies on SCENES."),
+    ] = None,
+    level_zero: Annotated[
+        float, typer.Option(help="With --implied: stops of level P0 beyond the file; -0.5 for FiveK's expert C.")
+    ] = 0.0,
     weights: Annotated[Path | None, typer.Option(help="ONNX weights; the shipped ones if left out.")] = None,
     released: Annotated[Path | None, typer.Option(help="The authors' released checkpoint (.pth), to compare.")] = None,
     development: Annotated[
@@ -120,6 +130,8 @@ def evaluate(
     \b
     LUXEL_DATA=data luxel evaluate
     LUXEL_DATA=data luxel evaluate --weights weights/pieanet.onnx --pictures 142
+    luxel evaluate --implied wavelet.pth dev_scenes
+    luxel evaluate --implied wavelet.pth dev_scenes_c --level-zero -0.5 --released wavelet.pth
     """
     _need_train_extra("luxel evaluate")
     from luxel.benchmark.evaluate import evaluate as measure_all
@@ -128,6 +140,7 @@ def evaluate(
     from luxel.dataset.bracket import LEVELS
     from luxel.dataset.scenes import data_root, list_sources, render_store
     from luxel.dataset.validation import is_fixed_list
+    from luxel.errors import RecipeError
     from luxel.photometry import as_unit_float
     from luxel.runtime import load, predict
     from luxel.weights import locate
@@ -139,6 +152,23 @@ def evaluate(
 
         authors = load_released(released)
         predictors["released checkpoint"] = lambda image: authors.predict(as_unit_float(image))
+    if (implied is None) != (not scenes):
+        raise RecipeError("luxel evaluate: --implied CHECKPOINT and folders of scenes belong together; give both")
+    if implied is not None:
+        from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files
+        from luxel.benchmark.released import load as load_checkpoint
+
+        files = scene_files(scenes or [])[:pictures]
+        maps, references = against_implied(
+            load_checkpoint(implied),
+            predictors,
+            files,
+            level_zero=level_zero,
+            cache=cache / "implied",
+            progress=lambda items, total: bar(items, total, "measuring scenes"),
+        )
+        typer.echo(implied_markdown(maps, references))
+        return
     root = data_root()
     store = render_store(
         cache,

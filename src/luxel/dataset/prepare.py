@@ -144,7 +144,7 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
     frames = [pictures[i] for i in order]
     sources = [kept[aligned.placements[i].index] for i in order]
     exposures = exposures_of(frames, sources)
-    reference = make_bracket_reference(frames, rules)
+    reference = make_bracket_reference(frames, exposures.evs, rules)
     decisions = evidence_decisions(reference, frames, merge_light(frames, exposures.evs), rules)
     reference = rebuild_reference(reference, decisions, rules)
     everywhere = np.logical_or.reduce([moving[i] for i in order])

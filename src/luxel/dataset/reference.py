@@ -1,10 +1,12 @@
 """The ideal reference of a scene: fuse its bracket, then bring its blocks to their zones (paper 4.2).
 
-The rules are few and were tuned on the 17 development scenes with real IEA40K scores (`docs/paper-map.md`):
+The rules are few. Their numbers were fitted to what the authors' released checkpoint implies of IEA40K's own references
+on development scenes and photographs (`docs/paper-map.md`, `luxel evaluate --implied`):
 
-1. Every block is pulled `strength` of the way from its mean lightness to `target`, zone V and a half.
-2. Small light sources (clipped in the darkest frame) and small true blacks (empty in the brightest) are left alone.
-3. The pull is smoothed along edges, so that it has neither seams at block borders nor halos at edges.
+1. The fused bracket is blended with the frame at EV 0: the experts kept a third of the photograph's own tones.
+2. The scene's mean lightness becomes `target`, and every block keeps `1 - strength` of its distance from the mean.
+3. Small light sources (clipped in the darkest frame) and small true blacks (empty in the brightest) are left alone.
+4. The change is smoothed along edges, so that it has neither seams at block borders nor halos at edges; detail stays.
 
 What is decided for each block is kept (`Reference.shift`, and with its reason in `zone_decisions`), so that a person
 can change any of it and `rebuild` makes the picture again.
@@ -21,7 +23,7 @@ from luxel.dataset.bracket import FUSION_EVS
 from luxel.dataset.fusion import fuse, fuse_linear
 from luxel.dataset.superpixels import block_mean, blocks
 from luxel.guided import guided_filter
-from luxel.photometry import FloatArray, lightness
+from luxel.photometry import FloatArray, as_unit_float, lightness, to_srgb
 
 BLACK = 0.0015
 """Linear light below which even the brightest frame shows nothing but quantisation, at EV 0."""
@@ -43,15 +45,19 @@ CLIPPED_CODE, BLACK_CODE = 250, 5
 class ZoneRules:
     """How blocks are brought to their zones.
 
-    target: lightness Y' a block is pulled to; 0.54 is a linear luminance of 0.25, zone V and a half.
-    strength: share of the way, in [0, 1]. small: largest share of the picture that still counts as a light source or a
-    black spot. radius, smoothness: of the edge-aware smoothing, in shares of the short side and in lightness squared.
+    own_tones: share of the frame at EV 0 in the preliminary reference, in [0, 1]; the fused bracket has the rest.
+    target: mean lightness Y' of the reference.
+    strength: share by which a block comes nearer to the mean of the picture, in [0, 1].
+    small: largest share of the picture that still counts as a light source or a black spot.
+    radius: of the edge-aware smoothing, a share of the short side.
+    smoothness: of the edge-aware smoothing, in lightness squared.
     """
 
-    target: float = 0.54
-    strength: float = 0.75
+    own_tones: float = 0.31
+    target: float = 0.47
+    strength: float = 0.38
     small: float = 0.01
-    radius: float = 1 / 16
+    radius: float = 1 / 32
     smoothness: float = 0.1
 
     def guide(self, y: npt.NDArray[np.float32]) -> FloatArray:
@@ -63,7 +69,8 @@ class ZoneRules:
 class Reference:
     """A reference picture and the decisions it was made by.
 
-    image: float32 [H, W, 3], sRGB-encoded, in [0, 1]. fused: the preliminary reference, same form. labels: int32 [H, W]
+    image: float32 [H, W, 3], sRGB-encoded, in [0, 1]. fused: the preliminary reference (fused bracket and frame at EV 0
+    blended), same form. labels: int32 [H, W]
     blocks. shift: float32 [n] change of lightness decided for each block. untouched: bool [H, W], the small light
     sources and true blacks that no decision moves.
     """
@@ -86,11 +93,15 @@ def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.b
 def decide_zones(
     fused: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], rules: ZoneRules = ZoneRules()
 ) -> FloatArray:
-    """Change of lightness for every block (rule 1).
+    """Change of lightness for every block (rule 2): (target - mean) + strength (mean - block mean).
 
-    fused: float32 [H, W, 3], sRGB-encoded. labels: int32 [H, W]. Returns float32 [n], in lightness.
+    fused: float32 [H, W, 3], the preliminary reference, sRGB-encoded. labels: int32 [H, W].
+    Returns float32 [n], in lightness.
     """
-    return rules.strength * (np.float32(rules.target) - block_mean(lightness(fused), labels))
+    y = lightness(fused)
+    mean = np.float32(y.mean(dtype=np.float64))
+    shift = (np.float32(rules.target) - mean) + np.float32(rules.strength) * (mean - block_mean(y, labels))
+    return np.asarray(shift, dtype=np.float32)
 
 
 def apply_zones(
@@ -100,16 +111,18 @@ def apply_zones(
     untouched: npt.NDArray[np.bool_],
     rules: ZoneRules = ZoneRules(),
 ) -> FloatArray:
-    """The fused picture with its blocks' lightness changed (rules 2 and 3).
+    """The fused picture with its blocks' lightness changed (rules 3 and 4).
 
     fused: float32 [H, W, 3], sRGB-encoded. labels: int32 [H, W]. shift: float32 [n], in lightness.
     untouched: bool [H, W], pixels to leave alone. Returns float32 [H, W, 3], sRGB-encoded, in [0, 1].
     """
     y = lightness(fused)
-    change = shift[labels] * (1 - ndimage.gaussian_filter(untouched.astype(np.float32), 1))
+    free = 1 - ndimage.gaussian_filter(untouched.astype(np.float32), 1)
+    change = shift[labels] * free
     radius = max(1, round(rules.radius * min(y.shape)))
     pull = guided_filter(rules.guide(y), change.astype(np.float32), radius=radius, eps=rules.smoothness)
-    wanted = np.clip(y + pull, 0, 1)
+    # Once more after the smoothing, which draws small spots along with what is around them.
+    wanted = np.clip(y + pull * free, 0, 1)
     # Colour differences grow with lightness, as in a longer exposure, but not without bound: in near-black pixels they
     # are quantisation, not colour.
     chroma = np.minimum(wanted / np.maximum(y, 1e-3), MOST_CHROMA)
@@ -124,7 +137,7 @@ def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, cei
     itself ends: where the darkest fused frame clips for HDR, 1.0 for a photograph taken back to linear light.
     """
     light = np.asarray(linear, dtype=np.float32)
-    fused = fuse_linear(light)
+    fused = blend_own_tones(fuse_linear(light), to_srgb(light), rules)
     labels = blocks(fused)
     shift = decide_zones(fused, labels, rules)
     lamps = small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small)
@@ -133,13 +146,31 @@ def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, cei
     return Reference(apply_zones(fused, labels, shift, untouched, rules), fused, labels, shift, untouched)
 
 
-def make_bracket_reference(frames: Sequence[npt.NDArray[np.uint8]], rules: ZoneRules = ZoneRules()) -> Reference:
+def blend_own_tones(
+    fused: npt.NDArray[np.float32], own: npt.NDArray[np.float32], rules: ZoneRules = ZoneRules()
+) -> FloatArray:
+    """The preliminary reference: the fused bracket with a share of the scene's own tones at EV 0 (rule 1).
+
+    fused, own: float32 [H, W, 3], sRGB-encoded, in [0, 1]. Returns the same form.
+    """
+    share = np.float32(rules.own_tones)
+    return np.asarray((1 - share) * fused + share * own, dtype=np.float32)
+
+
+def make_bracket_reference(
+    frames: Sequence[npt.NDArray[np.uint8]], evs: Sequence[float], rules: ZoneRules = ZoneRules()
+) -> Reference:
     """Reference of a real bracket by the same rules.
 
     frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first. What the darkest frame clips is a light
-    source, what the brightest leaves black is black, if it is small. Raises DatasetError as `fuse` does.
+    source, what the brightest leaves black is black, if it is small.
+    evs: stops of the frames, 0 = metered; the frame nearest to 0 gives the scene's own tones.
+    Raises DatasetError as `fuse` does.
     """
+    nearest = frames[int(np.argmin(np.abs(np.asarray(evs))))] if frames else None
     fused = fuse(frames)
+    if nearest is not None:
+        fused = blend_own_tones(fused, as_unit_float(nearest), rules)
     labels = blocks(fused)
     lamps = small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small)
     blacks = small_spots(frames[-1].max(axis=-1) <= BLACK_CODE, rules.small)

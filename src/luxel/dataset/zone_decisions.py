@@ -1,9 +1,10 @@
 """Zone decisions: what is done to each block of a reference, and why, as data that a person can change (paper 4.2).
 
-The rules stand in for the paper's experts. Without evidence every block is pulled towards zone V and a half, as
-`reference` says. A bracket or HDR light is evidence: for a textured block whose light lies below zone II or above zone
-VIII at the metered exposure, the frames show at which lightness its detail can be seen, and the pull ends there and
-within zones III and VII. Neighbours keep their order: what was brighter stays brighter, by a part of the difference.
+The rules stand in for the paper's experts. Without evidence every block moves as `reference` says: with the picture to
+the target, and part of the way to its mean. A bracket or HDR light is evidence: for a textured block whose light lies
+below zone II or above zone VIII at the metered exposure, the frames show at which lightness its detail can be seen, and
+the pull ends there and within zones III and VII. Neighbours keep their order: what was brighter stays brighter, by a
+part of the difference.
 """
 
 import json
@@ -25,7 +26,7 @@ from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to
 from luxel.zones import luminance_of, zone_of
 
 REASONS: dict[str, str] = {
-    "pull": "pulled part of the way to zone V and a half",
+    "pull": "brought with the picture to its mean, and part of the way towards that mean",
     "shadow detail": "textured, below zone II in the scene: brought to where the frames show its detail",
     "highlight detail": "textured, above zone VIII in the scene: brought to where the frames show its detail",
     "light source": "clipped in every frame and small: left alone",
