@@ -132,11 +132,11 @@ def test_table_for_people(tmp_path: Path, luxel: Callable[..., Result]) -> None:
     shown = luxel("assess", tmp_path)
     assert shown.exit_code == 0
     dark, light = (line for line in shown.stdout.splitlines() if ".png" in line)
-    assert dark.split()[-5:-1] == ["32x24", "7.00", "0%", "100%"]
+    assert dark.split()[-5:-1] == ["32x24", "3.80", "0%", "100%"]
     assert dark.split()[-1].startswith("+")
-    assert light.split()[-5:-1] == ["32x24", "7.00", "100%", "0%"]
+    assert light.split()[-5:-1] == ["32x24", "5.00", "100%", "0%"]
     assert light.split()[-1].startswith("-")
-    assert "2 pictures; score median 7.00" in shown.stdout
+    assert "2 pictures; score median 4.40" in shown.stdout
 
 
 def test_json_lines_are_the_rows_in_order_and_nothing_else(tmp_path: Path, luxel: Callable[..., Result]) -> None:
@@ -183,7 +183,7 @@ def test_palette_reaches_the_map(tmp_path: Path, luxel: Callable[..., Result], p
     write_picture(tmp_path / "a.png", 0)
     luxel("assess", tmp_path / "a.png", "--out", tmp_path / "out", "--heatmap", "--palette", palette.value)
     shown = images.read(tmp_path / "out/a.heatmap.jpg").pixels
-    expected = heatmap.colours(palette.value)[768]  # r = 0.5
+    expected = heatmap.colours(palette.value)[1024]  # r = 0.5, the limit
     assert np.abs(shown[10, shown.shape[1] // 2].astype(int) - expected).max() <= 6
 
 

@@ -42,9 +42,27 @@ def test_an_ideal_picture_needs_nothing(value: float) -> None:
     assert recommended_ev(image, np.zeros((9, 9))) == 0.0
 
 
-def test_where_exposure_changes_nothing_the_answer_is_zero() -> None:
+def test_a_black_picture_asks_for_light() -> None:
     black = np.zeros((20, 20, 3), dtype=np.float32)
-    assert recommended_ev(black, np.full((20, 20), 0.5)) == 0.0
+    assert recommended_ev(black, np.full((20, 20), 0.5)) == LIMIT
+    assert recommended_ev(black, np.zeros((20, 20))) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("allowed", [0.0, 0.01, 0.2])
+def test_obeying_never_clips_more_than_allowed(seed: int, allowed: float) -> None:
+    rng = np.random.default_rng(seed)
+    linear = (rng.lognormal(-2.5, 1.2, (48, 60, 1)) * rng.uniform(0.2, 1, 3)).astype(np.float32)
+    image = to_srgb(expose(linear, float(rng.uniform(-2, 1))))
+    ev = recommended_ev(image, rng.uniform(0.1, 0.7, (48, 60)), max_new_clipping=allowed)
+    before, after = (np.max(part, axis=-1) >= 254.5 / 255 for part in (image, to_srgb(expose(to_linear(image), ev))))
+    assert np.mean(after & ~before) <= allowed + 1e-3
+
+
+def test_a_saturated_colour_is_not_clipped_for_the_sake_of_lightness() -> None:
+    blue = np.zeros((20, 20, 3), dtype=np.float32)
+    blue[..., 2] = 0.9
+    assert 0 <= recommended_ev(blue, np.full((20, 20), 0.37)) <= np.log2(1 / to_linear(0.9)) + 0.01
 
 
 def test_the_answer_stays_inside_its_bounds() -> None:

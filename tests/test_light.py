@@ -28,7 +28,7 @@ def grey(*linear: float, size: int = 40) -> np.ndarray:
 
 def assessment(image: np.ndarray, residual: np.ndarray, path: Path | None = None, *notes: str) -> Assessment:
     info = WeightsInfo("none", "0")
-    return Assessment(residual, image, 5.0, 0.0, 0.0, 1.25, 0.1, info, path, notes)
+    return Assessment(residual, image, 5.0, 0.3, 0.0, 0.0, 1.25, 0.1, info, path, notes)
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------

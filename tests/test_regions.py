@@ -14,7 +14,7 @@ from luxel import regions
 from luxel.coco import coco_masks
 from luxel.errors import RegionsError
 from luxel.regions import LabelRegions, label_regions, read_regions, statistics
-from luxel.residual import holistic_score, over_area, under_area
+from luxel.residual import over_area, people_score, under_area
 
 RNG = np.random.default_rng(5)
 
@@ -53,7 +53,7 @@ def test_labels_and_masks_say_the_same_and_what_the_definitions_say() -> None:
         pixels = residual[by_labels[quick.name]]
         assert plain.over == over_area(pixels, 0.2)
         assert plain.under == under_area(pixels, 0.4)
-        assert plain.score == holistic_score(pixels)
+        assert plain.score == people_score(pixels)
         for key, value in quick.to_dict().items():
             assert value == (plain.to_dict()[key] if key == "name" else pytest.approx(plain.to_dict()[key], abs=1e-7))
     assert fast[2] == slow[2]

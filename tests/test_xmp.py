@@ -377,7 +377,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_stars_of_scores() -> None:
-    scores = [10, 9.5, 9.4, 9.0, 8.9, 8.0, 7.9, 7.0, 6.9, 0]
+    scores = [8, 7.0, 6.9, 6.0, 5.9, 5.0, 4.9, 3.0, 2.9, 0]
     assert [culling.stars(score) for score in scores] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
     assert culling.checked_bounds("9,8, 7,6") == (9, 8, 7, 6)
 

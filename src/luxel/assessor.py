@@ -18,7 +18,7 @@ from luxel.errors import ImageError, LuxelError
 from luxel.ev import recommended_ev
 from luxel.guided import guided_upsample
 from luxel.photometry import FloatArray, lightness
-from luxel.residual import DEFAULT_THRESHOLD, holistic_score, over_area, under_area
+from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
 from luxel.residual_png import encode_residual
 from luxel.runtime import GRID, SMALLEST_SIDE, Backend, load, predict
 from luxel.shrink import shrink, working_shape
@@ -43,14 +43,20 @@ class Assessment:
 
     residual: [H, W] float32 in [-1, 1], r > 0 underexposed, r < 0 overexposed, at the picture's own (upright) size.
     image: [H, W, 3] the picture assessed, sRGB-encoded, uint8, uint16 or float in [0, 1]; a given array itself, not a
-    copy. score: holistic score in [0, 10]. over, under: shares of pixels with r < -threshold, r > +threshold, in
-    [0, 1]. ev: stops of one global compensation that brings the picture closest to ideal by the map, in [-6, 6].
-    path: the file, if it was one. notes: what reading did to it (orientation, colour profile, ...).
+    copy.
+    score: in [0, 10], on the scale of the people who scored IEA40K (`luxel.residual.people_score`).
+    mean_abs_residual: mean |r|, in [0, 1]; the paper's score without fine-tuning is 10 (1 - mean |r|).
+    over, under: shares of pixels with r < -threshold, r > +threshold, in [0, 1].
+    ev: stops of one global compensation that brings the picture closest to ideal by the map and newly clips no more
+    than a small share of it (`luxel.ev`), in [-6, 6].
+    path: the file, if it was one.
+    notes: what reading did to it (orientation, colour profile, ...).
     """
 
     residual: FloatArray = field(repr=False)
     image: npt.NDArray[Any] = field(repr=False)
     score: float
+    mean_abs_residual: float
     over: float
     under: float
     ev: float
@@ -73,6 +79,7 @@ class Assessment:
             "width": width,
             "height": height,
             "score": self.score,
+            "mean_abs_residual": self.mean_abs_residual,
             "over": self.over,
             "under": self.under,
             "ev": self.ev,
@@ -133,7 +140,12 @@ class Assessment:
             write("heatmap.png", maps.with_legend(shown, palette=palette))
         if overlay:
             caption = f"score {self.score:.2f}   over {self.over:.1%}   under {self.under:.1%}   EV {self.ev:+.2f}"
-            write("overlay.jpg", maps.side_by_side(self.image, self.residual, palette=palette, caption=caption))
+            write(
+                "overlay.jpg",
+                maps.side_by_side(
+                    self.image, self.residual, palette=palette, threshold=self.threshold, caption=caption
+                ),
+            )
         return written
 
 
@@ -201,10 +213,13 @@ class Assessor:
             if shape != pixels.shape[:2]:
                 residual = guided_upsample(small_residual, lightness(small), pixels)
                 np.clip(residual, -1, 1, out=residual)
+        mean_under = _mean_over_strips(lambda strip: float(np.maximum(strip, 0).mean(dtype=np.float64)), residual)
+        mean_over = _mean_over_strips(lambda strip: float(np.maximum(-strip, 0).mean(dtype=np.float64)), residual)
         return Assessment(
             residual=residual,
             image=pixels,
-            score=_mean_over_strips(holistic_score, residual),
+            score=score_of(mean_under, mean_over),
+            mean_abs_residual=mean_under + mean_over,
             over=_mean_over_strips(lambda strip: over_area(strip, self.threshold), residual),
             under=_mean_over_strips(lambda strip: under_area(strip, self.threshold), residual),
             ev=recommended_ev(small, small_residual),

@@ -16,19 +16,36 @@ SAMPLES = 4096
 LEVELS = 4096
 """Encoded levels of the tables that stand in for the sRGB curves; one step is a sixteenth of an 8-bit one."""
 
+MAX_NEW_CLIPPING = 0.01
+"""Largest share of pixels that following the advice may newly clip."""
+
+CLIPPED_LIGHT = float(to_linear(254.5 / 255))
+"""Linear light from which a channel is written as 255."""
+
+BLACK_CODE = LEVELS // 255
+"""Code up to which a channel is black: one 8-bit step."""
+
+MOSTLY = 0.99
+
 _COARSE = 0.5  # stops
 _FINE = 0.01
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def recommended_ev(image: npt.ArrayLike, residual: npt.ArrayLike) -> float:
+def recommended_ev(
+    image: npt.ArrayLike, residual: npt.ArrayLike, *, max_new_clipping: float = MAX_NEW_CLIPPING
+) -> float:
     """Compensation in stops that brings a picture closest to what its residual map calls ideal.
 
     With the target t = clip(Y' + r, 0, 1) of every pixel, it is the ev in [-6, 6] that minimises
-    mean |Y'(expose(linear, ev)) - t|, to 0.01 stop; +1 asks for twice the light. Where several are equally good (a
-    black picture stays black), the one nearest 0. Highlights clipped in the picture stay clipped in this model.
+    mean |Y'(expose(linear, ev)) - t| plus the share of pixels that it would newly clip in any channel, to 0.01 stop;
+    +1 asks for twice the light. Where several are equally good, the one nearest 0. Highlights clipped in the picture
+    stay clipped in this model. A picture that is black nearly everywhere shows nothing to measure a gain on: where its
+    map asks for light, the answer is the whole range, +6.
 
-    image: [h, w, 3] float32, sRGB-encoded, in [0, 1]; a reduced picture is enough. residual: [h, w] in [-1, 1].
+    image: [h, w, 3] float32, sRGB-encoded, in [0, 1]; a reduced picture is enough.
+    residual: [h, w] in [-1, 1].
+    max_new_clipping: largest share of pixels that following the advice may newly clip, in [0, 1].
     """
     pixels, map_ = np.asarray(image, dtype=np.float32).reshape(-1, 3), np.asarray(residual, dtype=np.float32).ravel()
     step = -(-len(pixels) // SAMPLES)
@@ -40,8 +57,21 @@ def recommended_ev(image: npt.ArrayLike, residual: npt.ArrayLike) -> float:
 
     target = np.clip(exposed(0.0) + map_[::step], 0, 1)
 
+    # Only the brightest channel of a pixel can be the first to clip.
+    brightest = linear_of_code[codes.max(axis=-1)]
+    open_light = brightest[brightest < CLIPPED_LIGHT]
+    black = float(np.mean(codes.max(axis=-1) <= BLACK_CODE))
+    if black >= MOSTLY and float(map_.mean()) > 0:
+        return LIMIT
+
+    def newly_clipped(ev: float) -> float:
+        return float(np.count_nonzero(open_light * np.float32(2.0**ev) >= CLIPPED_LIGHT) / len(codes))
+
     def distance(ev: float) -> float:
-        return float(np.mean(np.abs(exposed(ev) - target)))
+        clipping = newly_clipped(ev)
+        if clipping > max_new_clipping:
+            return 2.0 + clipping  # Above every allowed one; still falling towards where clipping ends.
+        return float(np.mean(np.abs(exposed(ev) - target))) + clipping
 
     # Coarse steps first: the distance can have more than one valley. Sorted by |ev|, so that ties go to the smallest.
     steps = sorted(np.arange(-LIMIT, LIMIT + _COARSE / 2, _COARSE).tolist(), key=abs)
@@ -49,6 +79,8 @@ def recommended_ev(image: npt.ArrayLike, residual: npt.ArrayLike) -> float:
     best = int(np.argmin(distances))
     low, high = max(-LIMIT, steps[best] - _COARSE), min(LIMIT, steps[best] + _COARSE)
     fine = round(_golden_section(distance, low, high), 2)
+    while newly_clipped(fine) > max_new_clipping and fine > low:
+        fine = round(fine - _FINE, 2)
     return fine if distance(fine) < distances[best] - 1e-6 else float(steps[best])
 
 

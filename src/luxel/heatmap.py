@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from luxel.residual import DEFAULT_THRESHOLD
+
 ByteArray = npt.NDArray[np.uint8]
 
 SHOWN_LONG_SIDE = 1600
@@ -20,6 +22,9 @@ SHOWN_LONG_SIDE = 1600
 
 PANEL_LONG_SIDE = 960
 """Long side in pixels of each of the three panels of `side_by_side` unless full size is asked for."""
+
+DEFAULT_LIMIT = 0.5
+"""|r| that gets the end colour of a heat map unless another is asked for: most photographs stay inside it."""
 
 _HALF = 512  # table entries on each side of white
 _STRIP_PIXELS = 1 << 19  # pixels coloured at a time: small enough for the processor's cache
@@ -62,7 +67,7 @@ def colours(palette: str = DEFAULT_PALETTE) -> ByteArray:
     return _colour_table(palette).copy()
 
 
-def render(residual: npt.ArrayLike, *, palette: str = DEFAULT_PALETTE, limit: float = 1.0) -> ByteArray:
+def render(residual: npt.ArrayLike, *, palette: str = DEFAULT_PALETTE, limit: float = DEFAULT_LIMIT) -> ByteArray:
     """Heat map of a residual map, without legend.
 
     residual: [H, W] float in [-1, 1]; r < 0 overexposed, r > 0 underexposed. limit: |r| that gets the end colour, in
@@ -82,13 +87,15 @@ def overlay(
     residual: npt.ArrayLike,
     *,
     palette: str = DEFAULT_PALETTE,
-    limit: float = 1.0,
+    limit: float = DEFAULT_LIMIT,
+    threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
 ) -> ByteArray:
-    """The picture, tinted where it is not ideal and untouched where it is.
+    """The picture, tinted where it is over- or underexposed by more than a threshold and untouched elsewhere.
 
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. residual: [H, W] in [-1, 1].
-    strength: opacity of the tint at |r| = limit, in [0, 1]; it grows from 0 with |r|. Returns uint8 [H, W, 3].
+    threshold: |r| up to which a pixel stays exactly as it is, >= 0.
+    strength: largest opacity of the tint, in [0, 1]; it grows with |r|. Returns uint8 [H, W, 3].
     Raises ValueError where `render` does and when the two sizes differ.
     """
     values = _residual(residual)
@@ -100,7 +107,8 @@ def overlay(
     kept, tint = _tint_tables(palette, strength)
     result = np.empty((*values.shape, 3), dtype=np.uint8)
     for rows in _strips(values.shape):
-        levels = _levels(values[rows], limit)
+        beyond = np.abs(values[rows]) > threshold
+        levels = np.where(beyond, _levels(values[rows], limit), np.uint16(_HALF))
         # 8.8 fixed point: kept + opacity = 256, so an untouched pixel stays exactly itself.
         mixed = as_bytes(picture[rows]).astype(np.uint16)
         mixed *= kept[levels][..., None]
@@ -110,16 +118,23 @@ def overlay(
     return result
 
 
-def with_legend(picture: ByteArray, *, palette: str = DEFAULT_PALETTE, limit: float = 1.0) -> ByteArray:
+def with_legend(
+    picture: ByteArray,
+    *,
+    palette: str = DEFAULT_PALETTE,
+    limit: float = DEFAULT_LIMIT,
+    threshold: float | None = None,
+) -> ByteArray:
     """A picture with the colour bar, tick values and words "overexposed", "ideal", "underexposed" below it.
 
-    picture: uint8 [H, W, 3]. Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow picture needs room
+    picture: uint8 [H, W, 3]. threshold: |r| marked on both sides of the bar; None marks none.
+    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow picture needs room
     for the text. The picture itself is copied unchanged, centred.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"picture is {picture.dtype} {picture.shape}; give uint8 [H, W, 3]")
     height, width = picture.shape[:2]
-    bar = _legend(width, text_size(height, width), palette, limit)
+    bar = _legend(width, text_size(height, width), palette, limit, threshold)
     canvas = np.full((height + bar.shape[0], bar.shape[1], 3), _PAPER, dtype=np.uint8)
     left = (bar.shape[1] - width) // 2
     canvas[:height, left : left + width] = picture
@@ -132,14 +147,16 @@ def side_by_side(
     residual: npt.ArrayLike,
     *,
     palette: str = DEFAULT_PALETTE,
-    limit: float = 1.0,
+    limit: float = DEFAULT_LIMIT,
+    threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
     caption: str = "",
     long_side: int | None = PANEL_LONG_SIDE,
 ) -> ByteArray:
     """Picture, heat map and overlay in one picture with titles, an optional caption and the legend.
 
-    image, residual, palette, limit, strength: as in `overlay`. caption: one line under the panels, e.g. the score.
+    image, residual, palette, limit, threshold, strength: as in `overlay`.
+    caption: one line under the panels, e.g. the score.
     long_side: each panel is reduced to it first; None keeps full size. Panoramas (wider than 2.2 : 1) are stacked.
     Returns uint8 [H', W', 3]. Raises ValueError as `overlay` does.
     """
@@ -148,7 +165,7 @@ def side_by_side(
     panels = {
         "picture": picture,
         "exposure residual": render(values, palette=palette, limit=limit),
-        "overlay": overlay(picture, values, palette=palette, limit=limit, strength=strength),
+        "overlay": overlay(picture, values, palette=palette, limit=limit, threshold=threshold, strength=strength),
     }
     height, width = values.shape
     stacked = width > 2.2 * height
@@ -156,7 +173,7 @@ def side_by_side(
     gap, title = round(0.8 * size), round(1.9 * size)
     columns, rows = (1, 3) if stacked else (3, 1)
     columns_width = columns * width + (columns + 1) * gap
-    bar = _legend(columns_width, size, palette, limit)
+    bar = _legend(columns_width, size, palette, limit, threshold)
     footer = title if caption else 0
     body = rows * (title + height) + gap // 2
     canvas = np.full((body + footer + bar.shape[0], bar.shape[1], 3), _PAPER, dtype=np.uint8)
@@ -298,7 +315,7 @@ def _lab_to_linear(
 def _tint_tables(palette: str, strength: float) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Share of the picture kept (uint16 [1025], of 256) and tint times its opacity (uint16 [1025, 3]), by level."""
     size = np.abs(np.arange(-_HALF, _HALF + 1)) / _HALF
-    # Almost nothing below 0.05, half the tint by 0.25: small residuals leave the photo alone, real faults stand out.
+    # Grows fast: what is beyond the threshold shall be seen at once.
     opacity = np.rint(256.0 * strength * (1.0 - np.exp(-((size / 0.3) ** 1.5)))).astype(np.uint16)
     # A pale tint would only wash the photo out, so every tint is at least as strong as that of 0.8 of the limit.
     nearest = np.where(np.arange(2 * _HALF + 1) < _HALF, -1, 1) * np.maximum(size, 0.8)
@@ -324,7 +341,7 @@ def _font_for(text: str, size: int, width: float) -> ImageFont.FreeTypeFont | Im
     return font_of(size)
 
 
-def _legend(width: int, size: int, palette: str, limit: float) -> ByteArray:
+def _legend(width: int, size: int, palette: str, limit: float, threshold: float | None) -> ByteArray:
     """The legend strip, at least `width` pixels wide: colour bar, ticks with values, words."""
     font = font_of(size)
     words = ("overexposed", "ideal", "underexposed")
@@ -345,6 +362,10 @@ def _legend(width: int, size: int, palette: str, limit: float) -> ByteArray:
         value = limit * (2.0 * share - 1.0)
         label = "0" if share == 0.5 else f"{value:+.3g}"
         draw.text((x, bottom + 0.5 * size), label, fill=_INK, font=font, anchor="mt")
+    marks = () if threshold is None or threshold >= limit else (-threshold, threshold)
+    for mark in marks:
+        x = left + (1 + mark / limit) / 2 * (bar_width - 1)
+        draw.line((x, top, x, bottom), fill=_INK, width=line)
     ends = _colour_table(palette)
     baseline = bottom + 3.0 * size
     fills = (tuple(map(int, ends[0])), _INK, tuple(map(int, ends[-1])))

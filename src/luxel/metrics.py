@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from luxel.errors import LuxelError
 from luxel.gaussian import gaussian_weights, smooth_valid
-from luxel.residual import DEFAULT_THRESHOLD
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -19,6 +18,9 @@ RESIDUAL_RANGE = 2.0
 
 ACCEPTABLE_SCORE = 5.0
 """The holistic score from which on a picture counts as well exposed (ACC)."""
+
+SIGN_THRESHOLD = 0.1
+"""|r| above which a pixel counts for `sign_agreement`: below it, the direction hardly matters."""
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
@@ -78,9 +80,7 @@ def ssim(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, data_range: floa
     return float(np.mean(similarity))
 
 
-def sign_agreement(
-    residual: npt.ArrayLike, prediction: npt.ArrayLike, *, threshold: float = DEFAULT_THRESHOLD
-) -> float:
+def sign_agreement(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, threshold: float = SIGN_THRESHOLD) -> float:
     """Share of the wrongly exposed pixels whose direction (over or under) is predicted right, in [0, 1].
 
     Wrongly exposed are the pixels with |residual| > threshold; a prediction of exactly 0 there is not right.

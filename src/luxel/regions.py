@@ -17,7 +17,7 @@ from PIL import Image
 
 from luxel.coco import coco_masks
 from luxel.errors import RegionsError
-from luxel.residual import DEFAULT_THRESHOLD, holistic_score, over_area, under_area
+from luxel.residual import DEFAULT_THRESHOLD, over_area, people_score, score_of, under_area
 
 Mask = npt.NDArray[np.bool_]
 
@@ -177,15 +177,14 @@ def fit_labels(labels: npt.NDArray[Any], shape: tuple[int, int], place: str | Pa
 def _of_pixels(name: str, values: npt.NDArray[np.float32], total: int, over: float, under: float) -> RegionStatistics:
     if values.size == 0:
         return RegionStatistics(name, 0.0, None, None, None, None, None)
-    score = holistic_score(values)
     return RegionStatistics(
         name,
         values.size / total,
         over_area(values, over),
         under_area(values, under),
         float(np.mean(values, dtype=np.float64)),
-        1.0 - score / 10.0,
-        score,
+        float(np.mean(np.abs(values), dtype=np.float64)),
+        people_score(values),
     )
 
 
@@ -197,13 +196,14 @@ def _of_labels(
     if labels.shape != values.shape:
         raise RegionsError(f"regions are {_size(labels)} but the map {_size(values)}; fit them first")
     top = max(regions.names, default=0) + 1
-    counts, too_bright, too_dark, total, total_abs = np.zeros((5, top + 1))
+    counts, too_bright, too_dark, total, dark, bright = np.zeros((6, top + 1))
     for first in range(0, len(values), _STRIP_ROWS):
         strip, r = labels[first : first + _STRIP_ROWS].ravel(), values[first : first + _STRIP_ROWS].ravel()
         # Labels above every named one share one bin that nobody asks for.
         bins = np.where((strip >= 0) & (strip < top), strip, top)
         counts += np.bincount(bins, minlength=top + 1)
-        for sums, weights in ((too_bright, r < -over), (too_dark, r > under), (total, r), (total_abs, np.abs(r))):
+        weighed = ((too_bright, r < -over), (too_dark, r > under), (total, r))
+        for sums, weights in (*weighed, (dark, np.maximum(r, 0)), (bright, np.maximum(-r, 0))):
             sums += np.bincount(bins, weights, minlength=top + 1)
     found = []
     for name in regions:
@@ -212,7 +212,7 @@ def _of_labels(
         if pixels == 0:
             found.append(RegionStatistics(name, 0.0, None, None, None, None, None))
             continue
-        mean_abs = float(total_abs[of].sum() / pixels)
+        mean_dark, mean_bright = float(dark[of].sum() / pixels), float(bright[of].sum() / pixels)
         found.append(
             RegionStatistics(
                 name,
@@ -220,8 +220,8 @@ def _of_labels(
                 over=float(too_bright[of].sum() / pixels),
                 under=float(too_dark[of].sum() / pixels),
                 mean=float(total[of].sum() / pixels),
-                mean_abs=mean_abs,
-                score=10.0 * (1.0 - mean_abs),
+                mean_abs=mean_dark + mean_bright,
+                score=score_of(mean_dark, mean_bright),
             )
         )
     return found

@@ -214,8 +214,8 @@ def _draw_heatmap(assessment: Assessment, settings: Settings) -> heatmap.ByteArr
 
 def _draw_tinted(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
     image, residual = (heatmap.fit(array, _long_side(settings)) for array in (assessment.image, assessment.residual))
-    tinted = heatmap.overlay(image, residual, palette=settings.palette)
-    return heatmap.with_legend(tinted, palette=settings.palette)
+    tinted = heatmap.overlay(image, residual, palette=settings.palette, threshold=settings.threshold)
+    return heatmap.with_legend(tinted, palette=settings.palette, threshold=settings.threshold)
 
 
 def _draw_overlay(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
@@ -223,6 +223,7 @@ def _draw_overlay(assessment: Assessment, settings: Settings) -> heatmap.ByteArr
         assessment.image,
         assessment.residual,
         palette=settings.palette,
+        threshold=settings.threshold,
         caption=caption(assessment),
         long_side=None if settings.full_size else heatmap.PANEL_LONG_SIDE,
     )

@@ -77,7 +77,7 @@ def assess(
     ] = False,
     threshold: Annotated[
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
-    ] = 0.1,
+    ] = 0.2,
     native: Annotated[
         bool, typer.Option("--native", help="Assess at full resolution in tiles: slower, finer.")
     ] = False,

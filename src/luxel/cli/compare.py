@@ -36,7 +36,7 @@ def compare(
     ] = 1.0,
     threshold: Annotated[
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
-    ] = 0.1,
+    ] = 0.2,
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
     ] = None,

@@ -46,13 +46,13 @@ def report(
     jobs: Annotated[int, typer.Option(help="Pictures at a time, each in its own process.", min=1, metavar="N")] = 1,
     threshold: Annotated[
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
-    ] = 0.1,
+    ] = 0.2,
     xmp: Annotated[
         bool, typer.Option("--xmp", help="Also turn scores into stars in XMP sidecars (listed; add --write).")
     ] = False,
     stars: Annotated[
         str, typer.Option(help="With --xmp: least score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")
-    ] = "9.5,9,8,7",
+    ] = "7,6,5,3",
     style: StyleOption = Style.auto,
     overwrite: OverwriteOption = False,
     write: WriteOption = False,

@@ -239,8 +239,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _figures(assessment: Assessment) -> Figures:
-    # The score is 10 (1 - mean |r|), so the mean need not be taken again over a large map.
-    return Figures(1.0 - assessment.score / 10.0, assessment.over, assessment.under, assessment.score)
+    return Figures(assessment.mean_abs_residual, assessment.over, assessment.under, assessment.score)
 
 
 def _panel(assessment: Assessment) -> Panel:

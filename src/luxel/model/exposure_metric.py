@@ -8,15 +8,15 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from luxel.model.exposure_loss import ExposureLoss
-from luxel.residual import DEFAULT_THRESHOLD
+from luxel.residual import BEST_SCORE, DEFAULT_THRESHOLD, OVER_COST, UNDER_COST
 
 
 class ExposureResidual(Metric):
     """How well exposed the pictures seen so far are, by the shipped network; lower is better.
 
     update(images): [B, 3, H, W], sRGB-encoded, in [0, 1]; batches may differ in size. compute() returns a dict of
-    scalars over pictures: "residual" (mean absolute residual), "score" (10 * (1 - residual)), "over", "under" (shares
-    of the picture with r < -threshold and r > threshold). Keeps five sums, never a picture, and adds up over processes.
+    scalars over pictures: "residual" (mean absolute residual), "score" (`luxel.residual.people_score`), "over" and
+    "under" (shares of the picture with r < -threshold and r > threshold). Keeps six sums, never a picture, and adds up over processes.
 
     metric = ExposureResidual()
     for batch in enhanced_pictures:
@@ -29,6 +29,7 @@ class ExposureResidual(Metric):
     full_state_update = False
 
     residual: Tensor
+    score: Tensor
     over: Tensor
     under: Tensor
     pictures: Tensor
@@ -39,7 +40,7 @@ class ExposureResidual(Metric):
         super().__init__(**options)
         self.threshold = threshold
         self.exposure = ExposureLoss(weights, reduction="none")
-        for name in ("residual", "over", "under", "pictures"):
+        for name in ("residual", "score", "over", "under", "pictures"):
             # Double precision: millions of small shares must not drown in a large sum.
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -48,6 +49,9 @@ class ExposureResidual(Metric):
         """Add a batch of pictures."""
         maps = self.exposure.residual(images).flatten(1)
         self.residual += maps.abs().mean(1).sum().double()
+        under, over = maps.clamp(min=0).mean(1), (-maps).clamp(min=0).mean(1)
+        scores = (BEST_SCORE - UNDER_COST * under - OVER_COST * over).clamp(0, 10)
+        self.score += scores.sum().double()
         self.over += (maps < -self.threshold).float().mean(1).sum().double()
         self.under += (maps > self.threshold).float().mean(1).sum().double()
         self.pictures += len(images)
@@ -57,7 +61,7 @@ class ExposureResidual(Metric):
         residual = self.residual / self.pictures
         return {
             "residual": residual,
-            "score": 10 * (1 - residual),
+            "score": self.score / self.pictures,
             "over": self.over / self.pictures,
             "under": self.under / self.pictures,
         }
