@@ -9,8 +9,8 @@ import numpy.typing as npt
 from luxel.photometry import FloatArray, lightness
 
 DEFAULT_THRESHOLD = 0.2
-"""|r| above which a pixel counts as over- or underexposed, unless the criteria say otherwise. As a ranking of pictures by
-people, areas at 0.15 to 0.25 are best; at 0.1 an ordinary good photograph is mostly "wrong"."""
+"""|r| above which a pixel counts as over- or underexposed, unless the criteria say otherwise. Areas
+at 0.15 to 0.25 rank pictures most as people do; at 0.1 an ordinary good photograph is mostly "wrong"."""
 
 BEST_SCORE, UNDER_COST, OVER_COST = 8.0, 14.0, 10.0
 """Score of a picture that is ideal everywhere, and points lost for a mean under- and overexposure of 1."""

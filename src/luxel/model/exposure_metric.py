@@ -16,7 +16,8 @@ class ExposureResidual(Metric):
 
     update(images): [B, 3, H, W], sRGB-encoded, in [0, 1]; batches may differ in size. compute() returns a dict of
     scalars over pictures: "residual" (mean absolute residual), "score" (`luxel.residual.people_score`), "over" and
-    "under" (shares of the picture with r < -threshold and r > threshold). Keeps six sums, never a picture, and adds up over processes.
+    "under" (shares of the picture with r < -threshold and r > threshold). Keeps six sums, never a picture, and adds up
+    over processes.
 
     metric = ExposureResidual()
     for batch in enhanced_pictures:
