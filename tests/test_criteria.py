@@ -88,9 +88,66 @@ def test_figure_9_by_area() -> None:
 
 def test_figure_9_by_degree_of_an_even_shift() -> None:
     table = criteria.load("fig9")
-    even = [np.full((8, 8), shift, dtype=np.float32) for shift in (0.0, 0.1, 0.17, 0.23, 0.28, 0.35, 0.39)]
-    assert [table.score(r).score for r in even] == [100, 100, 70, 60, 50, 30, 10]
-    assert [table.score(-r).score for r in even] == [100, 100, 70, 60, 50, 30, 10]
+    even = [np.full((8, 8), shift, dtype=np.float32) for shift in (0.0, 0.1, 0.17, 0.19, 0.21, 0.24, 0.3, 0.39)]
+    assert [table.score(r).score for r in even] == [100, 100, 70, 60, 50, 30, 20, 10]
+    assert [table.score(-r).score for r in even] == [100, 100, 70, 60, 50, 30, 20, 10]
+
+
+@pytest.mark.parametrize(("share", "size", "rest", "score"), [(0.25, 0.4, 0.15, 50), (0.35, 0.5, 0.15, 30)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_figure_9_by_degree_at_a_moderate_area(share: float, size: float, rest: float, score: int, sign: int) -> None:
+    residual = np.full((10, 100), sign * rest, dtype=np.float32)
+    residual.reshape(-1)[: round(share * 1000)] = sign * size
+    assert criteria.load("fig9").score(residual).score == score
+
+
+@pytest.mark.parametrize("sides", ["over", "under", "both", "under beside 20 % over"])
+@pytest.mark.parametrize("rest", [0.0, 0.1, 0.17, 0.24])
+def test_figure_9_never_gives_the_worse_picture_more(sides: str, rest: float) -> None:
+    """Over a grid of area x degree, the rest of the picture right or a little off."""
+    areas, sizes = np.linspace(0, 0.8, 41), np.linspace(0.25, 1, 26)
+    table = criteria.load("fig9")
+    scores = np.zeros((len(areas), len(sizes)))
+    for (i, area), (j, size) in product(enumerate(areas), enumerate(sizes)):
+        over, under = {
+            "over": (area, 0.0),
+            "under": (0.0, area),
+            "both": (area / 2, area / 2),
+            "under beside 20 % over": (0.2, area),
+        }[sides]
+        residual = residual_with(over, under, size)
+        residual[residual == 0] = rest if sides != "over" else -rest
+        score = table.score(residual).score
+        assert score is not None
+        scores[i, j] = score
+    assert np.all(np.diff(scores, axis=0) <= 0), "more area, higher score"
+    assert np.all(np.diff(scores, axis=1) <= 0), "higher degree, higher score"
+    assert len(np.unique(scores)) >= 3
+
+
+RESIDUALS = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@for_any(RESIDUALS, st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12))
+def test_figure_9_never_gives_more_when_pixels_move_away_from_right(values: list[float], further: list[float]) -> None:
+    before = np.array([values], dtype=np.float32)
+    away = np.where(before < 0, -1, 1) * np.array([further[: len(values)]], dtype=np.float32)
+    table = criteria.load("fig9")
+    low, high = table.score(np.clip(before + away, -1, 1)).score, table.score(before).score
+    assert low is not None
+    assert high is not None
+    assert low <= high
+
+
+def test_the_bands_of_fig9_stand_in_falling_order_and_have_upper_limits_only() -> None:
+    empty, *rest = criteria.load("fig9").bands
+    assert empty.score == 0
+    scores = [b.score for b in rest]
+    assert scores == [100, 90, 80, 70, 60, 50, 40, 30, 20]
+    for b in rest:
+        assert b.when is not None
+        assert set(b.when.split()) & {">", ">=", "or", "not", "shift", "over", "under"} == set()
 
 
 def test_black_and_white_pictures_get_0() -> None:

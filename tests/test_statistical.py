@@ -80,7 +80,7 @@ def test_what_is_no_picture_is_refused(name: str, image: np.ndarray) -> None:
 
 
 def test_the_registry_says_whose_formula_and_what_is_ours() -> None:
-    assert " ".join(STATISTICAL) == "datta liu hanmandlu rahman lu shim2014 shim2018 zhang kim efimov dong"
+    assert " ".join(STATISTICAL) == "datta liu torres hanmandlu rahman lu shim2014 shim2018 zhang kim efimov dong"
     for name, method in STATISTICAL.items():
         assert method.name == name
         assert all((method.title, method.reference, method.source, method.meaning))
@@ -164,6 +164,37 @@ def test_a_narrow_histogram_costs_score() -> None:
     wide, narrow = grey(np.linspace(0, 255, 256).reshape(16, 16)), grey(np.linspace(115, 140, 256).reshape(16, 16))
     assert histogram.histogram_score(wide) > 9.9
     assert histogram.histogram_score(narrow) < 2.0
+
+
+def test_torres_is_best_for_a_histogram_in_the_middle_and_falls_as_it_moves_to_either_end() -> None:
+    middle = np.linspace(78, 177, 1024).round().reshape(32, 32)
+    best = histogram.moment_score(grey(middle))
+    assert best > 9.9
+    for sign in (-1, 1):
+        moved = [histogram.moment_score(grey(np.clip(middle + sign * shift, 0, 255))) for shift in range(0, 260, 20)]
+        assert np.all(np.diff(moved[:10]) < 0), "falls while anything of it is left between the ends"
+        assert np.all(np.diff(moved) <= 0)
+        assert moved[-1] == 0.0
+
+
+def test_torres_counts_the_saturated_ends_at_an_equal_mean() -> None:
+    scores = []
+    for ends in (0, 64, 128, 256):  # of 256 pixels, `ends` saturated, half dark and half bright; the others mid-grey
+        levels = np.full(256, 127.5)
+        levels[: ends // 2], levels[256 - ends // 2 :] = 5, 250
+        image = grey(levels.reshape(16, 16))
+        assert histogram.saturated_share(image) == ends / 256
+        scores.append(histogram.moment_score(image))
+    assert scores == pytest.approx([10.0, 7.5, 5.0, 0.0], abs=0.05)
+    assert histogram.saturated_share(grey(np.array([[6, 249]]))) == 0.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=40))
+def test_torres_treats_a_picture_and_its_negative_alike(levels: list[int]) -> None:
+    image, negative = grey(np.array([levels])), grey(255 - np.array([levels]))
+    assert 0.0 <= histogram.moment_quality(image) <= 1.0
+    assert histogram.moment_quality(image) == pytest.approx(histogram.moment_quality(negative), abs=1e-9)
 
 
 # Gradients ------------------------------------------------------------------------------------------------------------
@@ -349,7 +380,7 @@ def test_small_pictures_are_refused_by_block_methods() -> None:
         blocks.normal_share(np.zeros((7, 20, 3), np.float32))
 
 
-@pytest.mark.parametrize("name", ["datta", "liu", "hanmandlu", "rahman", "efimov", "dong"])
+@pytest.mark.parametrize("name", ["datta", "liu", "torres", "hanmandlu", "rahman", "efimov", "dong"])
 def test_scores_fall_towards_both_ends_of_a_bracket(name: str) -> None:
     score = STATISTICAL[name].score
     assert score is not None

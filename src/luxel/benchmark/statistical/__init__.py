@@ -59,6 +59,18 @@ STATISTICAL = {
             score=histogram.histogram_score,
         ),
         Method(
+            name="torres",
+            title="Histogram moments (Torres)",
+            reference="Optimal camera exposure for video surveillance systems by predictive control of shutter speed, "
+            "aperture, and gain, SPIE 9400, 2015",
+            source="re-creation from the abstract; formulas not read",
+            meaning="mean near the middle and few pixels in the saturated ends, 0 to 1, larger is better",
+            ours="the whole formula: fold of the mean of the luma histogram times the unsaturated share; "
+            "saturated are levels 0 to 5 and 250 to 255",
+            statistic=histogram.moment_quality,
+            score=histogram.moment_score,
+        ),
+        Method(
             name="hanmandlu",
             title="Exposure index (Hanmandlu)",
             reference="A novel optimal fuzzy system for color image enhancement using bacterial foraging, TIM 2009",

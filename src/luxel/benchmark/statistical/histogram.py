@@ -1,4 +1,4 @@
-"""Exposure read from the histogram of the whole picture: means, classes, an index, entropies."""
+"""Exposure read from the histogram of the whole picture: means, classes, an index, entropies, saturated ends."""
 
 import math
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ FULL_WIDTH = 0.8
 
 TAIL = 0.01
 """Share of the pixels left out at each end of the effective width (Liu; ours)."""
+
+SATURATED_LEVELS = 5
+"""Levels beside black and beside white whose pixels count as saturated too: 0 ... 5, 250 ... 255 (Torres; ours)."""
 
 
 class HistogramClass(StrEnum):
@@ -86,6 +89,32 @@ def histogram_score(image: Image) -> float:
     """Centroid folded around 0.5 times min(1, width / 0.8), in [0, 10]; ours. image: [H, W, 3] float in [0, 1]."""
     shape = histogram_shape(image)
     return folded(shape.centroid) * min(1.0, shape.width / FULL_WIDTH)
+
+
+def saturated_share(image: Image) -> float:
+    """Share of the pixels in the saturated ends of the luma histogram, in [0, 1].
+
+    The ends are levels 0 ... 5 and 250 ... 255 (`SATURATED_LEVELS`). image: [H, W, 3] float in [0, 1].
+    """
+    p = histogram(luma(image))
+    return float(p[: SATURATED_LEVELS + 1].sum() + p[-SATURATED_LEVELS - 1 :].sum())
+
+
+def moment_quality(image: Image) -> float:
+    """(1 - |2 m - 1|) (1 - s), in [0, 1]; larger is better. m is the first moment, s the share in the saturated ends.
+
+    1 where the mean of the luma histogram is in the middle and no pixel is saturated, 0 where the mean is at an end or
+    every pixel is saturated. image: [H, W, 3] float in [0, 1]. Source: after Torres and Menendez 2015, a re-creation:
+    of the paper only the abstract was read (indicators of the histogram's position and shape; neither under- nor
+    overexposed). The formula and its constant are ours. The paper's preference of under- to overexposure is left out.
+    """
+    position = 1.0 - abs(2.0 * histogram_centroid(image) - 1.0)
+    return position * max(0.0, 1.0 - saturated_share(image))
+
+
+def moment_score(image: Image) -> float:
+    """10 times `moment_quality`, in [0, 10]; ours. image: [H, W, 3] float in [0, 1]."""
+    return 10.0 * moment_quality(image)
 
 
 def exposure_index(image: Image) -> float:
