@@ -121,6 +121,20 @@ def test_words_repeated_for_fast_help_agree_with_the_library() -> None:
     assert {palette.value for palette in Palette} == heatmap.PALETTES.keys()
     shown = CliRunner().invoke(app, ["assess", "--help"], env={"COLUMNS": "200"}).stdout
     assert f"[default: {DEFAULT_THRESHOLD}]" in shown
+    assert f"[default: {heatmap.HEATMAP_LIMIT}]" in shown
+
+
+def test_the_limit_changes_the_maps_and_is_checked(tmp_path: Path, luxel: Callable[..., Result]) -> None:
+    write_picture(tmp_path / "dark.png", 51)
+    drawn = []
+    for limit in ("0.5", "1.0"):
+        out = tmp_path / limit
+        assert luxel("assess", tmp_path / "dark.png", "--out", out, "--heatmap", "--limit", limit).exit_code == 0
+        drawn.append((out / "dark.heatmap.jpg").read_bytes())
+    assert drawn[0] != drawn[1]
+    wrong = luxel("assess", tmp_path / "dark.png", "--limit", "1.5")
+    assert wrong.exit_code == 2
+    assert "--limit" in wrong.output
 
 
 # Results ------------------------------------------------------------------------------------------------------------

@@ -1,14 +1,22 @@
 """Heat maps: which colour means what, symmetry around white, the legend, sizes."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw
 from skimage import color
 
 from luxel import heatmap, images
+from luxel.assessor import Assessment
+from luxel.residual import DEFAULT_THRESHOLD
 
 PALETTES = sorted(heatmap.PALETTES)
 
@@ -106,6 +114,104 @@ def test_legend_is_below_and_the_picture_unchanged(shape: tuple[int, int]) -> No
     assert any({tuple(table[0]), tuple(table[512]), tuple(table[1024])} <= row for row in rows)
 
 
+@given(
+    limit=st.floats(0.05, 1.0),
+    palette=st.sampled_from(PALETTES),
+    residual=arrays(np.float32, (4, 5), elements=st.floats(-1, 1, width=32)),
+)
+def test_beyond_the_limit_every_pixel_has_the_full_colour(
+    limit: float, palette: str, residual: npt.NDArray[np.float32]
+) -> None:
+    drawn = heatmap.render(residual, palette=palette, limit=limit)
+    ends = heatmap.colours(palette)[[0, -1]]
+    assert np.all(drawn[residual <= -limit] == ends[0])
+    assert np.all(drawn[residual >= limit] == ends[1])
+
+
+def test_the_scale_is_a_half_by_default_everywhere() -> None:
+    assert heatmap.HEATMAP_LIMIT == 0.5
+    residual = np.linspace(-1, 1, 300, dtype=np.float32).reshape(12, 25)
+    image = np.full((12, 25, 3), 128, dtype=np.uint8)
+    assert np.array_equal(heatmap.render(residual), heatmap.render(residual, limit=0.5))
+    assert np.array_equal(heatmap.overlay(image, residual), heatmap.overlay(image, residual, limit=0.5))
+    assert np.array_equal(heatmap.with_legend(image), heatmap.with_legend(image, limit=0.5))
+    assert np.array_equal(heatmap.side_by_side(image, residual), heatmap.side_by_side(image, residual, limit=0.5))
+    for method in (Assessment.heatmap, Assessment.save):
+        assert inspect.signature(method).parameters["limit"].default == heatmap.HEATMAP_LIMIT
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_small_residuals_stay_near_white(palette: str) -> None:
+    drawn = heatmap.render([[-0.05, -0.02, 0.02, 0.05]], palette=palette)
+    lightness, a, b = np.moveaxis(color.rgb2lab(drawn[0] / 255.0), -1, 0)
+    assert lightness.min() > 95
+    assert np.hypot(a, b).max() < 10
+
+
+@given(
+    threshold=st.floats(0.0, 1.0),
+    limit=st.floats(0.05, 1.0),
+    residual=arrays(np.float32, (6, 7), elements=st.floats(-1, 1, width=32)),
+    seed=st.integers(0, 1000),
+)
+def test_overlay_leaves_every_pixel_within_the_threshold_unchanged(
+    threshold: float, limit: float, residual: npt.NDArray[np.float32], seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    drawn = heatmap.overlay(image, residual, limit=limit, threshold=threshold)
+    within = np.abs(residual) <= np.float32(threshold)
+    assert np.array_equal(drawn[within], image[within])
+
+
+def test_overlay_tints_every_pixel_beyond_the_default_threshold() -> None:
+    beyond = np.nextafter(np.float32(DEFAULT_THRESHOLD), np.float32(1))
+    grey = np.full((1, 4, 3), 128, dtype=np.uint8)
+    residual = [[-beyond, -DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, beyond]]
+    drawn = heatmap.overlay(grey, residual)[0].astype(int)
+    assert drawn[1:3].tolist() == [[128] * 3] * 2
+    assert drawn[0, 0] > drawn[0, 2] + 30
+    assert drawn[3, 2] > drawn[3, 0] + 30
+
+
+@pytest.mark.parametrize("limit", [0.5, 0.4, 1.0])
+@pytest.mark.parametrize("threshold", [0.01, 0.2, 0.25, 0.4])
+def test_legend_prints_the_limit_and_the_threshold(
+    limit: float, threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[str] = []
+    boxes: list[tuple[float, float, float, float]] = []
+    write = ImageDraw.ImageDraw.text
+
+    def spy(self: ImageDraw.ImageDraw, xy: tuple[float, float], text: str, **options: Any) -> None:
+        printed.append(text)
+        boxes.append(self.textbbox(xy, text, font=options["font"], anchor=options["anchor"]))
+        write(self, xy, text, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", spy)
+    page = heatmap.with_legend(np.zeros((300, 400, 3), np.uint8), limit=limit, threshold=threshold)
+    wanted = {f"{-limit:+.3g}", "0", f"{limit:+.3g}", f"{-threshold:+.3g}", f"{threshold:+.3g}"}
+    assert wanted <= set(printed)
+    assert {"overexposed", "ideal", "underexposed"} <= set(printed)
+    for n, (left, top, right, bottom) in enumerate(boxes):
+        assert 0 <= left < right <= page.shape[1]
+        assert 300 <= top + 300 < bottom + 300 <= page.shape[0]
+        for other in boxes[:n]:
+            apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+            assert apart, "two labels overlap"
+
+
+def test_legend_marks_the_threshold_where_its_colour_is() -> None:
+    plain = np.zeros((300, 400, 3), np.uint8)
+    page = heatmap.with_legend(plain, limit=0.5, threshold=0.2)[300:]
+    ends = [tuple(c) for c in heatmap.colours()[[0, -1]].tolist()]
+    row = next([tuple(c) for c in line] for line in page.tolist() if {*ends} <= {tuple(c) for c in line})
+    first, last = row.index(ends[0]), len(row) - 1 - row[::-1].index(ends[1])
+    dark = [x for x in range(first + 3, last - 2) if row[x] == (38, 38, 38)]
+    middle = (first + last) / 2
+    shares = [(x - middle) / (last - first) * 2 for x in dark]
+    assert shares == pytest.approx([-0.4, 0.4], abs=0.02)
+
+
 def test_legend_text_grows_with_the_picture_and_says_the_limit() -> None:
     small, large = (heatmap.with_legend(np.zeros((side, side, 3), np.uint8)).shape[0] - side for side in (500, 2000))
     assert 3.0 < large / small < 5.0
@@ -162,6 +268,9 @@ def test_fit_averages_and_never_enlarges() -> None:
         (lambda: heatmap.overlay(np.zeros((2, 3, 3), np.uint8), np.zeros((3, 2))), "one size"),
         (lambda: heatmap.overlay(np.zeros((2, 2, 3), np.int64), np.zeros((2, 2))), "int64"),
         (lambda: heatmap.overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2)), strength=1.1), "strength"),
+        (lambda: heatmap.overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2)), threshold=-0.1), "threshold -0.1"),
+        (lambda: heatmap.with_legend(np.zeros((2, 2, 3), np.uint8), limit=1.5), "limit 1.5"),
+        (lambda: heatmap.with_legend(np.zeros((2, 2, 3), np.uint8), threshold=2.0), "threshold 2.0"),
         (lambda: heatmap.with_legend(np.zeros((2, 2), np.uint8)), "uint8 \\[H, W, 3\\]"),
     ],
 )

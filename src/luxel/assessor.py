@@ -88,14 +88,16 @@ class Assessment:
             "notes": list(self.notes),
         }
 
-    def heatmap(self, palette: str = "red-blue") -> npt.NDArray[np.uint8]:
-        """Heat map without legend, uint8 [H, W, 3]: red over, blue under, white ideal.
+    def heatmap(self, palette: str = "red-blue", *, limit: float = 0.5) -> npt.NDArray[np.uint8]:
+        """Heat map without legend: red over, blue under, white ideal.
 
-        palette: one of `luxel.heatmap.PALETTES`. Raises ValueError for another one.
+        palette: one of `luxel.heatmap.PALETTES`.
+        limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
+        Returns uint8 [H, W, 3], sRGB-encoded. Raises ValueError for an unknown palette or a limit outside (0, 1].
         """
         from luxel import heatmap
 
-        return heatmap.render(self.residual, palette=palette)
+        return heatmap.render(self.residual, palette=palette, limit=limit)
 
     def save(
         self,
@@ -106,14 +108,20 @@ class Assessment:
         overlay: bool = False,
         residual: bool = True,
         palette: str = "red-blue",
+        limit: float = 0.5,
     ) -> list[Path]:
         """Writes pictures of the assessment; returns their paths.
 
-        folder: made if it is not there. stem: first part of the file names; None takes the picture's own, or
-        "assessment" for an array. residual: STEM.residual.png, the map at full size in 16 bit (`luxel.residual_png`).
-        heatmap: STEM.heatmap.png, with legend, at screen size. overlay: STEM.overlay.jpg, picture, heat map and
-        overlay side by side, at screen size. palette: one of `luxel.heatmap.PALETTES`.
-        Raises LuxelError if the folder cannot be made or the stem is no plain name, ImageError if writing fails.
+        folder: created if it does not exist.
+        stem: first part of the file names; None takes the picture's own, or "assessment" for an array.
+        heatmap: write STEM.heatmap.png, with legend, at screen size.
+        overlay: write STEM.overlay.jpg, picture, heat map and overlay side by side, at screen size. The overlay tints
+        only pixels with |r| > threshold of this assessment.
+        residual: write STEM.residual.png, the map at full size in 16 bit (`luxel.residual_png`).
+        palette: one of `luxel.heatmap.PALETTES`.
+        limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
+        Raises LuxelError if the folder cannot be created or the stem is not a plain file name, ImageError if writing
+        fails, ValueError for an unknown palette or a limit outside (0, 1].
         """
         from luxel import heatmap as maps
         from luxel import images
@@ -136,14 +144,19 @@ class Assessment:
         if residual:
             write("residual.png", encode_residual(self.residual))
         if heatmap:
-            shown = maps.render(maps.fit(self.residual), palette=palette)
-            write("heatmap.png", maps.with_legend(shown, palette=palette))
+            shown = maps.render(maps.fit(self.residual), palette=palette, limit=limit)
+            write("heatmap.png", maps.with_legend(shown, palette=palette, limit=limit, threshold=self.threshold))
         if overlay:
             caption = f"score {self.score:.2f}   over {self.over:.1%}   under {self.under:.1%}   EV {self.ev:+.2f}"
             write(
                 "overlay.jpg",
                 maps.side_by_side(
-                    self.image, self.residual, palette=palette, threshold=self.threshold, caption=caption
+                    self.image,
+                    self.residual,
+                    palette=palette,
+                    limit=limit,
+                    threshold=self.threshold,
+                    caption=caption,
                 ),
             )
         return written

@@ -23,8 +23,8 @@ SHOWN_LONG_SIDE = 1600
 PANEL_LONG_SIDE = 960
 """Long side in pixels of each of the three panels of `side_by_side` unless full size is asked for."""
 
-DEFAULT_LIMIT = 0.5
-"""|r| that gets the end colour of a heat map unless another is asked for: most photographs stay inside it."""
+HEATMAP_LIMIT = 0.5
+"""|r| from which on a heat map has its full colour, unless another is given: most photographs stay below it."""
 
 _HALF = 512  # table entries on each side of white
 _STRIP_PIXELS = 1 << 19  # pixels coloured at a time: small enough for the processor's cache
@@ -55,7 +55,7 @@ DEFAULT_PALETTE = "red-blue"
 
 # Lightness L* along an arm is a quadratic Bezier curve through these: white, control, end. Both arms share it.
 _ARM_LIGHTNESS = (100.0, 72.0, 31.0)
-_ARM_POWER = 0.85  # below 1: small residuals leave white faster, because most photos stay inside +-0.5
+_ARM_POWER = 1.2  # above 1: small residuals stay near white, so that an ideal region looks empty
 
 
 def colours(palette: str = DEFAULT_PALETTE) -> ByteArray:
@@ -67,11 +67,13 @@ def colours(palette: str = DEFAULT_PALETTE) -> ByteArray:
     return _colour_table(palette).copy()
 
 
-def render(residual: npt.ArrayLike, *, palette: str = DEFAULT_PALETTE, limit: float = DEFAULT_LIMIT) -> ByteArray:
+def render(residual: npt.ArrayLike, *, palette: str = DEFAULT_PALETTE, limit: float = HEATMAP_LIMIT) -> ByteArray:
     """Heat map of a residual map, without legend.
 
-    residual: [H, W] float in [-1, 1]; r < 0 overexposed, r > 0 underexposed. limit: |r| that gets the end colour, in
-    (0, 1]; larger residuals keep that colour. Returns uint8 [H, W, 3], sRGB-encoded.
+    residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, 0 ideal (white), r > 0 underexposed.
+    palette: one of `PALETTES`.
+    limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
+    Returns uint8 [H, W, 3], sRGB-encoded.
     Raises ValueError for a wrong shape, a value that is not a number, an unknown palette or a limit outside (0, 1].
     """
     values = _residual(residual)
@@ -87,21 +89,26 @@ def overlay(
     residual: npt.ArrayLike,
     *,
     palette: str = DEFAULT_PALETTE,
-    limit: float = DEFAULT_LIMIT,
+    limit: float = HEATMAP_LIMIT,
     threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
 ) -> ByteArray:
-    """The picture, tinted where it is over- or underexposed by more than a threshold and untouched elsewhere.
+    """The picture, tinted only where |r| > threshold; every other pixel stays exactly as it is.
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. residual: [H, W] in [-1, 1].
-    threshold: |r| up to which a pixel stays exactly as it is, >= 0.
-    strength: largest opacity of the tint, in [0, 1]; it grows with |r|. Returns uint8 [H, W, 3].
-    Raises ValueError where `render` does and when the two sizes differ.
+    image: [H, W, 3] sRGB-encoded, uint8, full-scale uint16 or float in [0, 1].
+    residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, r > 0 underexposed.
+    palette: one of `PALETTES`.
+    limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full tint.
+    threshold: in [0, 1], in lightness; pixels with |r| <= threshold are not tinted.
+    strength: largest opacity of the tint, in [0, 1]; it grows with |r|.
+    Returns uint8 [H, W, 3], sRGB-encoded.
+    Raises ValueError where `render` does, for a threshold or strength outside its range, and when the sizes differ.
     """
     values = _residual(residual)
     picture = _picture(image)
     if picture.shape[:2] != values.shape:
         raise ValueError(f"image is {picture.shape[:2]} but its residual {values.shape}; they must have one size")
+    _check_threshold(threshold)
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength {strength} is outside [0, 1]")
     kept, tint = _tint_tables(palette, strength)
@@ -122,14 +129,18 @@ def with_legend(
     picture: ByteArray,
     *,
     palette: str = DEFAULT_PALETTE,
-    limit: float = DEFAULT_LIMIT,
+    limit: float = HEATMAP_LIMIT,
     threshold: float | None = None,
 ) -> ByteArray:
-    """A picture with the colour bar, tick values and words "overexposed", "ideal", "underexposed" below it.
+    """A picture with a legend below it: colour bar, values at the ticks, words "overexposed", "ideal", "underexposed".
 
-    picture: uint8 [H, W, 3]. threshold: |r| marked on both sides of the bar; None marks none.
-    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow picture needs room
-    for the text. The picture itself is copied unchanged, centred.
+    picture: uint8 [H, W, 3]; it is copied unchanged, centred.
+    palette: one of `PALETTES`.
+    limit: in (0, 1], in lightness; printed with its sign at both ends of the bar.
+    threshold: in [0, 1], in lightness; marked and printed on both sides of the bar if it is at most `limit`. None marks
+    nothing.
+    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow picture needs room for the text.
+    Raises ValueError for another picture, an unknown palette, and a limit or threshold outside its range.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"picture is {picture.dtype} {picture.shape}; give uint8 [H, W, 3]")
@@ -147,7 +158,7 @@ def side_by_side(
     residual: npt.ArrayLike,
     *,
     palette: str = DEFAULT_PALETTE,
-    limit: float = DEFAULT_LIMIT,
+    limit: float = HEATMAP_LIMIT,
     threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
     caption: str = "",
@@ -155,10 +166,18 @@ def side_by_side(
 ) -> ByteArray:
     """Picture, heat map and overlay in one picture with titles, an optional caption and the legend.
 
-    image, residual, palette, limit, threshold, strength: as in `overlay`.
-    caption: one line under the panels, e.g. the score.
-    long_side: each panel is reduced to it first; None keeps full size. Panoramas (wider than 2.2 : 1) are stacked.
-    Returns uint8 [H', W', 3]. Raises ValueError as `overlay` does.
+    Panels wider than 2.2 : 1 stand one above the other.
+
+    image: [H, W, 3] sRGB-encoded, uint8, full-scale uint16 or float in [0, 1].
+    residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, r > 0 underexposed.
+    palette: one of `PALETTES`.
+    limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour in map and overlay.
+    threshold: in [0, 1], in lightness; the overlay tints only pixels with |r| > threshold. The legend marks it.
+    strength: largest opacity of the overlay's tint, in [0, 1].
+    caption: one line under the panels, for example the score.
+    long_side: in pixels; each panel is reduced to it first. None keeps full size.
+    Returns uint8 [H', W', 3], sRGB-encoded.
+    Raises ValueError as `overlay` does.
     """
     values = fit(_residual(residual), long_side)
     picture = as_bytes(fit(_picture(image), long_side))
@@ -249,10 +268,19 @@ def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
         yield slice(top, top + step)
 
 
-def _levels(strip: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.uint16]:
-    """Table entry 0 ... 1024 of each residual; 512 is exactly ideal."""
+def _check_limit(limit: float) -> None:
     if not 0.0 < limit <= 1.0:
         raise ValueError(f"limit {limit} is outside (0, 1]")
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0.0 <= threshold <= 1.0:
+        raise ValueError(f"threshold {threshold} is outside [0, 1]")
+
+
+def _levels(strip: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.uint16]:
+    """Table entry 0 ... 1024 of each residual; 512 is exactly ideal."""
+    _check_limit(limit)
     scaled = strip * np.float32(_HALF / limit)
     np.clip(scaled, -_HALF, _HALF, out=scaled)
     scaled += np.float32(_HALF + 0.5)
@@ -342,12 +370,16 @@ def _font_for(text: str, size: int, width: float) -> ImageFont.FreeTypeFont | Im
 
 
 def _legend(width: int, size: int, palette: str, limit: float, threshold: float | None) -> ByteArray:
-    """The legend strip, at least `width` pixels wide: colour bar, ticks with values, words."""
+    """The legend strip, at least `width` pixels wide: colour bar, marks at the threshold, ticks with values, words."""
+    _check_limit(limit)
+    if threshold is not None:
+        _check_threshold(threshold)
     font = font_of(size)
     words = ("overexposed", "ideal", "underexposed")
     bar_width = max(min(width - 4 * size, 36 * size), round(1.25 * sum(font.getlength(word) for word in words)))
     width = max(width, bar_width + 4 * size)
-    left, top, bar_height = (width - bar_width) // 2, round(0.9 * size), round(1.2 * size)
+    above = 0.9 if threshold is None else 2.0  # room for the values of the threshold
+    left, top, bar_height = (width - bar_width) // 2, round(above * size), round(1.2 * size)
     canvas = np.full((top + bar_height + round(3.9 * size), width, 3), _PAPER, dtype=np.uint8)
     ramp = np.rint(np.linspace(0, 2 * _HALF, bar_width)).astype(np.intp)
     canvas[top : top + bar_height, left : left + bar_width] = _colour_table(palette)[ramp]
@@ -362,10 +394,15 @@ def _legend(width: int, size: int, palette: str, limit: float, threshold: float 
         value = limit * (2.0 * share - 1.0)
         label = "0" if share == 0.5 else f"{value:+.3g}"
         draw.text((x, bottom + 0.5 * size), label, fill=_INK, font=font, anchor="mt")
-    marks = () if threshold is None or threshold >= limit else (-threshold, threshold)
-    for mark in marks:
-        x = left + (1 + mark / limit) / 2 * (bar_width - 1)
-        draw.line((x, top, x, bottom), fill=_INK, width=line)
+    if threshold is not None and threshold <= limit:
+        middle, reach = left + (bar_width - 1) / 2, threshold / limit * (bar_width - 1) / 2
+        for sign in (-1, 1):
+            x = middle + sign * reach
+            draw.line((x, top - 0.4 * size, x, bottom), fill=_INK, width=line)
+            label = f"{sign * threshold:+.3g}"
+            # The two labels keep apart even where the marks nearly meet.
+            x = middle + sign * max(reach, font.getlength(label) / 2 + 0.3 * size)
+            draw.text((x, top - 0.5 * size), label, fill=_INK, font=font, anchor="mb")
     ends = _colour_table(palette)
     baseline = bottom + 3.0 * size
     fills = (tuple(map(int, ends[0])), _INK, tuple(map(int, ends[-1])))

@@ -29,7 +29,8 @@ class Settings:
     weights: ONNX file, None for the shipped ones. native: assess at full resolution in tiles. outputs: kinds of
     `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with legend),
     "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's size, 16-bit
-    PNG, see `luxel.residual_png`). full_size: the first three at the picture's size too, not at a screen's.
+    PNG, see `luxel.residual_png`). full_size: the first three at the picture's size too, not at a screen's. limit: in
+    (0, 1]; every pixel with |r| >= limit has the full colour in the first three.
     """
 
     weights: Path | None = None
@@ -38,6 +39,7 @@ class Settings:
     native: bool = False
     outputs: tuple[str, ...] = ()
     palette: str = heatmap.DEFAULT_PALETTE
+    limit: float = heatmap.HEATMAP_LIMIT
     full_size: bool = False
 
     def assessor(self, threads: int | None = None) -> Assessor:
@@ -209,13 +211,15 @@ def caption(assessment: Assessment) -> str:
 
 def _draw_heatmap(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
     residual = heatmap.fit(assessment.residual, _long_side(settings))
-    return heatmap.with_legend(heatmap.render(residual, palette=settings.palette), palette=settings.palette)
+    drawn = heatmap.render(residual, palette=settings.palette, limit=settings.limit)
+    return heatmap.with_legend(drawn, palette=settings.palette, limit=settings.limit, threshold=settings.threshold)
 
 
 def _draw_tinted(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
     image, residual = (heatmap.fit(array, _long_side(settings)) for array in (assessment.image, assessment.residual))
-    tinted = heatmap.overlay(image, residual, palette=settings.palette, threshold=settings.threshold)
-    return heatmap.with_legend(tinted, palette=settings.palette, threshold=settings.threshold)
+    look = {"limit": settings.limit, "threshold": settings.threshold}
+    tinted = heatmap.overlay(image, residual, palette=settings.palette, **look)
+    return heatmap.with_legend(tinted, palette=settings.palette, **look)
 
 
 def _draw_overlay(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
@@ -223,6 +227,7 @@ def _draw_overlay(assessment: Assessment, settings: Settings) -> heatmap.ByteArr
         assessment.image,
         assessment.residual,
         palette=settings.palette,
+        limit=settings.limit,
         threshold=settings.threshold,
         caption=caption(assessment),
         long_side=None if settings.full_size else heatmap.PANEL_LONG_SIDE,

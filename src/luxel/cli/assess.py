@@ -70,6 +70,10 @@ def assess(
     palette: Annotated[
         Palette, typer.Option(help="Colours: over-under. orange-purple is safe for colour blindness.")
     ] = Palette.red_blue,
+    limit: Annotated[
+        float,
+        typer.Option(help="|residual| from which on the colours of the maps are full, in (0, 1].", metavar="L"),
+    ] = 0.5,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
     jobs: Annotated[int, typer.Option(help="Pictures at a time, each in its own process.", min=1, metavar="N")] = 1,
     resume: Annotated[
@@ -79,7 +83,8 @@ def assess(
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
     ] = 0.2,
     native: Annotated[
-        bool, typer.Option("--native", help="Assess at full resolution in tiles: slower, finer.")
+        bool,
+        typer.Option("--native", help="Assess at full resolution in tiles: slower and measured worse."),
     ] = False,
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
@@ -104,6 +109,8 @@ def assess(
     chosen = _format(format, json, out)
     if not 0.0 < threshold < 1.0:
         raise typer.BadParameter(f"{threshold} is not between 0 and 1", param_hint="--threshold")
+    if not 0.0 < limit <= 1.0:
+        raise typer.BadParameter(f"{limit} is not above 0 and at most 1", param_hint="--limit")
 
     from luxel.batch.find import find
     from luxel.batch.run import Run, Settings
@@ -116,6 +123,7 @@ def assess(
         native=native,
         outputs=tuple(kind for kind, wanted in outputs.items() if wanted),
         palette=palette.value,
+        limit=limit,
         full_size=full_size,
     )
     pictures = find(paths, recursive=recursive, warn=_warn)

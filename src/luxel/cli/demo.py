@@ -52,7 +52,7 @@ def demo(
         raise LuxelError(f"{picture.path}: {row['error']}")
     Console().print(terminal_table([row]))
     typer.echo("Written:")
-    about = {"heatmap": "heat map", "tinted": "heat map over the picture", "overlay": "all three side by side"}
+    about = {"heatmap": "heat map", "tinted": "tinted beyond the threshold", "overlay": "all three side by side"}
     typer.echo(f"  {picture.path}  the picture")
     for kind, file in row["outputs"].items():
         typer.echo(f"  {out / file}  {about[kind]}")

@@ -48,7 +48,10 @@ AnswerOption = Annotated[
     list[str] | None,
     typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
 ]
-NativeOption = Annotated[bool, typer.Option("--native", help="Assess at full resolution in tiles: slower, and measured worse than the default.")]
+NativeOption = Annotated[
+    bool,
+    typer.Option("--native", help="Assess at full resolution in tiles: slower and measured worse."),
+]
 WeightsOption = Annotated[
     Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
 ]
