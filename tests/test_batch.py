@@ -137,7 +137,7 @@ def test_rows_say_what_the_assessor_says(tmp_path: Path, settings: Settings) -> 
     assert row["error"] is None
     assert row["outputs"] == {}
     assert (row["width"], row["height"]) == (32, 24)
-    assert row["score"] == pytest.approx(7.0, abs=1e-4)
+    assert row["score"] == pytest.approx(8 - 14 * 0.3, abs=1e-4)
     assert (row["over"], row["under"]) == (0.0, 1.0)
     assert row["score"] == Assessor(settings.weights, backend="onnxruntime").assess(path).score
     assert json.loads(tables.json_line(row)) == row
@@ -264,11 +264,11 @@ def test_resume_skips_exactly_what_is_unchanged(
     assert changed[1]["score"] != first[1]["score"]
     assert changed[0] == first[0]
 
-    assert len(go(Settings(weights, "onnxruntime", outputs=("heatmap",), threshold=0.2))[1]) == 5
+    assert len(go(Settings(weights, "onnxruntime", outputs=("heatmap",), threshold=0.3))[1]) == 5
     copy, other = grey_target(tmp_path / "copy.onnx"), global_mean(tmp_path / "other.onnx")
     copy.write_bytes(weights.read_bytes())
-    assert go(Settings(copy, "onnxruntime", outputs=("heatmap",), threshold=0.2))[1] == [], "the content counts"
-    assert len(go(Settings(other, "onnxruntime", outputs=("heatmap",), threshold=0.2))[1]) == 5
+    assert go(Settings(copy, "onnxruntime", outputs=("heatmap",), threshold=0.3))[1] == [], "the content counts"
+    assert len(go(Settings(other, "onnxruntime", outputs=("heatmap",), threshold=0.3))[1]) == 5
     assert len(go(kept, resume=False)[1]) == 5
 
 

@@ -482,7 +482,8 @@ def rewrite_residual(dataset: Path, change: Callable[[np.ndarray], np.ndarray], 
 
 def shift_part(residual: np.ndarray) -> np.ndarray:
     changed = residual.copy()
-    changed[10:20, 10:20] += 0.2
+    part = changed[10:20, 10:20]
+    part += np.where(part >= 0, 0.2, -0.2)  # away from 0, so that the score changes whatever the map says
     return np.clip(changed, -1, 1)
 
 

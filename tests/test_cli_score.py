@@ -92,7 +92,7 @@ def test_pictures_are_assessed_and_scored(run: Callable[..., Result], folder: Pa
     assert result.exit_code == 0, result.output
     fine, sky = rows_of(result)
     assert (fine["score"], sky["score"]) == (100, 40)
-    assert sky["measured"]["over"] == pytest.approx(1 / 3, abs=0.02)
+    assert sky["measured"]["either"] == pytest.approx(1 / 3, abs=0.02)
     assert (fine["error"], fine["needs"], fine["regions"]) == (None, [], [])
     table = run("score", folder / "photos", "--weights", weights).stdout
     assert "slightly high / low, or 30 % over / under" in table

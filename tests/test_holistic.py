@@ -13,7 +13,7 @@ from luxel.config import HolisticRecipe  # noqa: E402
 from luxel.errors import DatasetError, LuxelError  # noqa: E402
 from luxel.images import write  # noqa: E402
 from luxel.model.holistic import HolisticHead, map_features  # noqa: E402
-from luxel.residual import holistic_score  # noqa: E402
+from luxel.residual import holistic_score, people_score  # noqa: E402
 from luxel.train.holistic import agreement, fine_tune, read_scores, split_groups  # noqa: E402
 
 
@@ -164,7 +164,8 @@ def test_metric_is_the_mean_over_pictures_whatever_the_batches() -> None:
     result = metric.compute()
     expected = torch.cat([loss(b) for b in batches]).mean()
     assert float(result["residual"]) == pytest.approx(float(expected), rel=1e-5)
-    assert float(result["score"]) == pytest.approx(10 * (1 - float(expected)), rel=1e-5)
+    maps = [loss.residual(b)[i].detach().numpy() for b in batches for i in range(len(b))]
+    assert float(result["score"]) == pytest.approx(np.mean([people_score(r) for r in maps]), rel=1e-5)
     assert {v.numel() for v in metric.metric_state.values()} == {1}  # sums, no stored pictures
     metric.reset()
     assert torch.isnan(metric.compute()["residual"])

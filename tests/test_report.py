@@ -26,6 +26,7 @@ from luxel.errors import LuxelError
 from luxel.report import Built, Look, build, xmp
 from luxel.report.entry import LIGHTNESS_BINS, MAP_STEP, MAP_ZERO, RESIDUAL_BINS, Entry
 from luxel.report.page import write_page
+from luxel.residual import DEFAULT_THRESHOLD
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>&amp; .png'
 
@@ -108,7 +109,7 @@ def test_the_page_holds_what_the_assessor_says(tmp_path: Path, look: Look) -> No
     assert np.abs((codes[..., 0] - float(MAP_ZERO)) * MAP_STEP - small).max() <= MAP_STEP / 2 + 1e-6
     assert max(decoded(parsed, "t0").shape) == 256
     assert max(decoded(parsed, "p0").shape) == 500
-    assert facts["threshold"] == 0.1
+    assert facts["threshold"] == DEFAULT_THRESHOLD
     assert facts["weights"]["name"] == "grey"
 
 

@@ -45,7 +45,7 @@ class FrameRow:
     device, lens, iso, exposure_s, f_number: of the frame, None where unknown. scene, light, tone: tags, "" untagged.
     source: what the scene was made from. licence: of the source, "unknown" if nobody said.
     score: 0 to 10. score_source: "map" for 10 * (1 - mean abs r) of the residual, "given" for people's scores.
-    over, under: shares of pixels with r < -0.1, r > 0.1. confidence_mean: mean of the confidence map, 1 where there is
+    over, under: shares of pixels with r < -0.2, r > 0.2. confidence_mean: mean of the confidence map, 1 where there is
     none. severe, cleaned, moving: shares of pixels (`Flag`). experts: names of those whose layers are merged, ";"
     between. split_0 ... split_4: "train", "val" or "test"; split is split_0, or the list an imported frame came in.
     """
