@@ -16,6 +16,10 @@ BEST_SCORE, UNDER_COST, OVER_COST = 8.0, 14.0, 10.0
 """Score of a picture that is ideal everywhere, and points lost for a mean under- and overexposure of 1."""
 
 
+SCORE_VERSION = 2
+"""Changes with the meaning of `people_score` or of the advice: rows of another version are assessed again."""
+
+
 def residual_map(reference: npt.ArrayLike, image: npt.ArrayLike) -> FloatArray:
     """Exposure residual r = Y'(reference) - Y'(image).
 

@@ -18,7 +18,7 @@ from luxel.batch.find import Found, free_name, overwritten_input
 from luxel.batch.journal import Journal, Row, Stamp
 from luxel.batch.workers import Died, in_processes, usable_cores
 from luxel.errors import ImageError, LuxelError, MissingExtraError
-from luxel.residual import DEFAULT_THRESHOLD
+from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 from luxel.residual_png import encode_residual
 
 
@@ -47,8 +47,8 @@ class Settings:
         return Assessor(self.weights, threads=threads, backend=self.backend, threshold=self.threshold)
 
     def fingerprint(self, weights_sha256: str) -> str:
-        """Hash that changes when a row could: of these settings, the weights' content and luxel's version."""
-        facts = asdict(self) | {"weights": weights_sha256, "luxel": luxel.__version__}
+        """Hash that changes when a row could: of these settings, the weights' content, luxel and its score."""
+        facts = asdict(self) | {"weights": weights_sha256, "luxel": luxel.__version__, "score": SCORE_VERSION}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
