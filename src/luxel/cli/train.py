@@ -106,14 +106,17 @@ def export(
 
 def evaluate(
     scenes: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of scenes, one picture each; only with --implied.")
+        list[Path] | None, typer.Argument(help="Folders of scenes, one picture each; with --implied or --people.")
     ] = None,
     implied: Annotated[
         Path | None,
         typer.Option(help="The released checkpoint (.pth): measure against the labels it implies on SCENES."),
     ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="Measure the score against people's in the labels.csv of SCENES.")
+    ] = False,
     level_zero: Annotated[
-        float, typer.Option(help="With --implied: stops of level P0 beyond the file; -0.5 for FiveK's expert C.")
+        float, typer.Option(help="With SCENES: stops of level P0 beyond the file; -0.5 for FiveK's expert C.")
     ] = 0.0,
     weights: Annotated[Path | None, typer.Option(help="ONNX weights; the shipped ones if left out.")] = None,
     released: Annotated[Path | None, typer.Option(help="The authors' released checkpoint (.pth), to compare.")] = None,
@@ -131,6 +134,7 @@ def evaluate(
     LUXEL_DATA=data luxel evaluate
     LUXEL_DATA=data luxel evaluate --weights weights/pieanet.onnx --pictures 142
     luxel evaluate --implied wavelet.pth dev_scenes
+    luxel evaluate --people dev_scenes
     luxel evaluate --implied wavelet.pth dev_scenes_c --level-zero -0.5 --released wavelet.pth
     """
     _need_train_extra("luxel evaluate")
@@ -152,8 +156,21 @@ def evaluate(
 
         authors = load_released(released)
         predictors["released checkpoint"] = lambda image: authors.predict(as_unit_float(image))
-    if (implied is None) != (not scenes):
-        raise RecipeError("luxel evaluate: --implied CHECKPOINT and folders of scenes belong together; give both")
+    if (implied is None and not people) != (not scenes):
+        raise RecipeError("luxel evaluate: folders of scenes go with --implied CHECKPOINT or --people; give both")
+    if people:
+        from luxel.benchmark.people import joined, people_markdown, read_scenes
+
+        parts = [
+            read_scenes(
+                folder,
+                predictors["luxel"],
+                level_zero=level_zero,
+                progress=lambda items, total: bar(items, total, "assessing scenes"),
+            )
+            for folder in scenes or []
+        ]
+        typer.echo(people_markdown(joined(parts)))
     if implied is not None:
         from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files
         from luxel.benchmark.released import load as load_checkpoint
@@ -168,6 +185,7 @@ def evaluate(
             progress=lambda items, total: bar(items, total, "measuring scenes"),
         )
         typer.echo(implied_markdown(maps, references))
+    if scenes:
         return
     root = data_root()
     store = render_store(
