@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from luxel.enhance.compare import Comparison, Figures, Panel, match, ranking, re
 from luxel.enhance.results import interval_text, page, pictures_csv, ranking_csv
 from luxel.enhance.sheet import Sheets, sheet
 from luxel.errors import LuxelError
+from luxel.gaussian import blur
+from luxel.photometry import expose, to_linear, to_srgb
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +173,65 @@ def test_ranks_are_the_same_in_every_run_and_first_places_share_all_resamples() 
     assert once == twice
     assert sum(rank.first or 0.0 for rank in once) == pytest.approx(1.0)
     assert [rank.residual.mean for rank in once] == sorted(values.mean(axis=0))
+
+
+# Detail ---------------------------------------------------------------------------------------------------------------
+
+
+def textured(seed: int = 0) -> np.ndarray:
+    """A well exposed picture with structure at all scales, uint8 [96, 128, 3]."""
+    rng = np.random.default_rng(seed)
+    plane = sum(
+        np.kron(rng.uniform(-1, 1, (96 // n, 128 // n)), np.ones((n, n))) * weight
+        for n, weight in ((32, 0.1), (16, 0.08), (8, 0.06), (4, 0.05))
+    )
+    return np.repeat(np.rint(255 * np.clip(0.5 + plane, 0, 1))[..., None], 3, axis=2).astype(np.uint8)
+
+
+def test_versions_that_lost_detail_never_rank_above_the_original(tmp_path: Path, assessor: Assessor) -> None:
+    picture = textured()
+    images.write(tmp_path / "in.png", picture)
+    soft = np.stack([blur(picture[..., c], 8) for c in range(3)], axis=-1)
+    lost = {"grey": np.full_like(picture, 128), "flat": 128 + 0.1 * (picture.astype(float) - 128), "soft": soft}
+    bright = to_srgb(expose(to_linear(picture / 255), 0.7)) * 255
+    for name, version in {**lost, "bright": bright}.items():
+        images.write(tmp_path / f"{name}.png", np.rint(version).astype(np.uint8))
+    result = comparing.compare(
+        match(tmp_path / "in.png", [tmp_path / f"{name}.png" for name in (*lost, "bright")]), assessor
+    )
+    ranks = ranking(result)
+    assert [rank.version for rank in ranks[:2]] == ["original", "bright"]
+    assert ranks[1].detail.mean > 0.8
+    assert {rank.version: rank.reason for rank in ranks[2:]} == dict.fromkeys(lost, comparing.LOST_DETAIL)
+    assert {rank.better for rank in ranks[2:]} == {0}
+    assert ranks[2].residual.mean < ranks[0].residual.mean  # By its residual alone it would be first.
+    assert "lost detail" in ranking_csv(result, ranks)
+    assert "lost detail" in page(result, ranks, {}, [], weights="w")
+    assert result.unlike == []
+
+
+def test_a_version_that_lost_detail_is_first_in_no_resample() -> None:
+    result = comparison(np.array([[0.4, 0.1], [0.3, 0.1]]))
+    for row in result.figures.values():
+        row["method 1"] = replace(row["method 1"], detail=0.1)
+    first, last = ranking(result)
+    assert (first.version, first.first, last.first, last.lost) == ("original", 1.0, 0.0, 2)
+
+
+def test_swapped_pictures_are_reported(tmp_path: Path, weights: Path) -> None:
+    for seed, other in ((1, 1), (2, 3), (3, 2)):
+        for folder, content, level in (("low", seed, 0.3), ("high", other, 1.0)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            images.write(tmp_path / folder / f"{seed}.png", (textured(content) * level).astype(np.uint8))
+    out = tmp_path / "out"
+    command = ["compare", str(tmp_path / "low"), str(tmp_path / "high"), "--weights", str(weights), "--out", str(out)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0
+    reported = re.findall(r"(\d)\.png: pictures do not match", result.output)
+    assert reported == ["2", "3"]
+    assert "pictures do not match" in (out / "compare.html").read_text()
+    rows = list(csv.DictReader((out / "pictures.csv").open()))
+    assert [row["matches"] for row in rows if row["version"] == "high"] == ["yes", "no", "no"]
 
 
 # Sheet ----------------------------------------------------------------------------------------------------------------

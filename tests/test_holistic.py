@@ -111,7 +111,7 @@ def test_loss_is_differentiable_frozen_and_finite() -> None:
         loss(picture).backward()
         assert torch.isfinite(picture.grad).all()
         assert picture.grad.abs().max() > 0
-    assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
+    assert all(p.grad is None and not p.requires_grad for p in loss.network.parameters())
     with pytest.raises(LuxelError, match="H, W >= 8"):
         loss(torch.rand(3, 32, 32))
     with pytest.raises(LuxelError, match="reduction"):

@@ -44,8 +44,9 @@ def compare(
 ) -> None:
     """Rank enhanced versions of pictures by the exposure residual they leave.
 
-    Prints a table, lowest mean absolute residual first, with 95 % bootstrap intervals over the pictures. Folders are
-    matched by file name without its ending; what one of them lacks is named and left out of all.
+    Prints a table, lowest mean absolute residual first, with 95 % bootstrap intervals over the pictures. Versions
+    that lost the original's detail are ranked last, since a uniform grey picture leaves hardly any residual. Folders
+    are matched by file name without its ending; what one of them lacks is named and left out of all.
 
     \b
     Examples:
@@ -70,7 +71,7 @@ def compare(
         drawn = Sheets(out, sheets, palette=palette.value, limit=limit)
     comparison = comparing.compare(matching, assessor, each=drawn.add if drawn else lambda *_: None)
     ranks = comparing.ranking(comparison)
-    notes = [*matching.unmatched, *comparison.left_out]
+    notes = [*matching.unmatched, *comparison.left_out, *(f"warning: {line}" for line in comparison.unlike)]
     _print(comparison, ranks)
     for note in notes:
         _say(note)
@@ -117,13 +118,14 @@ def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:
 
     from luxel.batch.tables import printable
     from luxel.enhance.compare import remark
-    from luxel.enhance.results import interval_text
+    from luxel.enhance.detail import MIN_DETAIL
+    from luxel.enhance.results import detail_text, interval_text
 
     count = len(comparison.figures)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("", justify="right")
     table.add_column("version", overflow="fold")
-    for column in ("mean |r|", "against original", "better on", "first in", "score", "over", "under"):
+    for column in ("mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail"):
         table.add_column(column, justify="right")
     for place, rank in enumerate(ranks, start=1):
         table.add_row(
@@ -136,10 +138,13 @@ def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:
             f"{rank.score.mean:.2f}",
             f"{rank.over.mean:.1%}",
             f"{rank.under.mean:.1%}",
+            detail_text(rank),
         )
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(table)
     console.print(remark(count), highlight=False)
+    if any(rank.reason for rank in ranks):
+        console.print(f"Ranked last: versions that keep less than {MIN_DETAIL:g} of the detail.", highlight=False)
 
 
 def _say(message: str) -> None:

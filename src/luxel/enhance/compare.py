@@ -1,7 +1,8 @@
 """Which enhancement leaves the least exposure residual? Pictures matched, measured and ranked (paper 5.3(1), Fig. 8).
 
 An original and any number of enhanced versions of it, or folders of them, each go through the same network on their
-own. The lower the mean absolute residual, the closer a version is to ideal exposure.
+own. The lower the mean absolute residual, the closer a version is to ideal exposure. A version that lost detail is
+ranked last whatever its residual, because a uniform grey picture leaves next to none (`luxel.enhance.detail`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from luxel import heatmap
 from luxel.assessor import Assessment, Assessor
 from luxel.batch.find import find, free_name
+from luxel.enhance.detail import MIN_DETAIL, kept_detail, reduced, same_scene
 from luxel.errors import ImageError, LuxelError, MissingExtraError
 
 ORIGINAL = "original"
@@ -21,12 +23,18 @@ ORIGINAL = "original"
 
 RESAMPLES = 10_000
 COVERAGE = 0.95
+
+LOST_DETAIL = "lost detail"
+NO_MATCH = "pictures do not match"
+"""Why a version is ranked last."""
+
 FEW = 10
 """Pictures below which a bootstrap interval is told to be rough."""
 
 PANEL_SIDE = 640
 """Long side in pixels of the pictures and maps kept for drawing."""
 
+FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -53,12 +61,23 @@ class Matching:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One version of one picture. residual: mean absolute one, in [0, 1]. over, under: area shares. score: [0, 10]."""
+    """One version of one picture.
+
+    residual: mean absolute one, in [0, 1]. over, under: area shares. score: [0, 10]. detail: share of the original's
+    detail that is kept, in [0, 1]. matches: whether it can show the same scene as the original.
+    """
 
     residual: float
     over: float
     under: float
     score: float
+    detail: float = 1.0
+    matches: bool = True
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Sorts versions of a picture, the best first: those that lost detail come last."""
+        return self.detail < MIN_DETAIL, self.residual
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,11 +99,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """A version's place among all, by mean absolute residual.
+    """A version's place among all, by mean absolute residual; those that lost detail come last.
 
-    residual, over, under, score: means over the pictures. change: residual minus that of the original, paired by
-    picture; None for the original itself. better: pictures on which it beats the original. first: share of bootstrap
-    samples in which it has the lowest residual; None for one picture.
+    residual, over, under, score, detail: means over the pictures. change: residual minus that of the original, paired
+    by picture; None for the original itself. better: pictures on which it beats the original and keeps its detail.
+    first: share of bootstrap samples in which it has the lowest residual of the versions that keep detail; None for one
+    picture. lost: pictures on which it keeps less than MIN_DETAIL. reason: why it is ranked last; None if it is not.
     """
 
     version: str
@@ -92,19 +112,27 @@ class Rank:
     over: Interval
     under: Interval
     score: Interval
+    detail: Interval
     change: Interval | None
     better: int | None
     first: float | None
+    lost: int
+    reason: str | None
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of it. figures: case name -> version -> figures. left_out: lines on pictures that could not be read."""
+    """What came of it.
+
+    figures: case name -> version -> figures. left_out: lines on pictures that could not be read. unlike: lines on
+    pictures that do not show the same scene as their original, and take part all the same.
+    """
 
     versions: tuple[str, ...]
     threshold: float
     figures: dict[str, dict[str, Figures]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
 
     def values(self, name: str) -> Float64Array:
         """One figure of all pictures and versions, [pictures, versions]. name: a field of `Figures`."""
@@ -160,15 +188,24 @@ def compare(
     """
     comparison = Comparison(matching.versions, assessor.threshold)
     for case in matching.cases:
-        figures, panels = {}, {}
+        figures: dict[str, Figures] = {}
+        panels: dict[str, Panel] = {}
+        before = None
         try:
             for version, path in case.files.items():
                 assessment = assessor.assess(path)
-                figures[version], panels[version] = _figures(assessment), _panel(assessment)
+                small = reduced(assessment.image)
+                before = small if before is None else before  # The original comes first.
+                figures[version], panels[version] = _figures(assessment, before, small), _panel(assessment)
         except (ImageError, MissingExtraError) as error:
             comparison.left_out.append(f"{error}; {case.name} is left out")
             continue
         comparison.figures[case.name] = figures
+        comparison.unlike += [
+            f"{case.files[version]}: {NO_MATCH}; {case.files[ORIGINAL].name} shows something else, check the file names"
+            for version, numbers in figures.items()
+            if not numbers.matches
+        ]
         each(case, figures, panels)
     if not comparison.figures:
         raise LuxelError(f"nothing to compare: {comparison.left_out[0]}")
@@ -178,15 +215,21 @@ def compare(
 def ranking(comparison: Comparison) -> list[Rank]:
     """All versions, the lowest mean absolute residual first; with intervals over pictures where there are two or more.
 
-    The pictures are resampled, the same ones for all versions, so that hard pictures weigh on all alike.
+    Versions that keep less than MIN_DETAIL of the detail, on average over the pictures, come last. The pictures are
+    resampled, the same ones for all versions, so that hard pictures weigh on all alike.
     """
     residual = comparison.values("residual")
     counts = _resampled(len(residual))
-    means = {name: _intervals(comparison.values(name), counts) for name in ("residual", "over", "under", "score")}
+    means = {
+        name: _intervals(comparison.values(name), counts) for name in ("residual", "over", "under", "score", "detail")
+    }
     changes = _intervals(residual - residual[:, :1], counts)
+    lost = comparison.values("detail") < MIN_DETAIL
+    reasons = _reasons(comparison)
     first = None
     if counts is not None:
-        winners = np.argmin(counts @ residual, axis=1)
+        out = np.array([reason is not None for reason in reasons])
+        winners = np.argmin(np.where(out, np.inf, counts @ residual), axis=1)
         first = np.bincount(winners, minlength=len(comparison.versions)) / len(winners)
     ranks = [
         Rank(
@@ -195,13 +238,16 @@ def ranking(comparison: Comparison) -> list[Rank]:
             over=means["over"][n],
             under=means["under"][n],
             score=means["score"][n],
+            detail=means["detail"][n],
             change=changes[n] if n else None,
-            better=int(np.sum(residual[:, n] < residual[:, 0])) if n else None,
+            better=int(np.sum((residual[:, n] < residual[:, 0]) & ~lost[:, n])) if n else None,
             first=None if first is None else float(first[n]),
+            lost=int(lost[:, n].sum()),
+            reason=reasons[n],
         )
         for n, version in enumerate(comparison.versions)
     ]
-    return sorted(ranks, key=lambda rank: rank.residual.mean)
+    return sorted(ranks, key=lambda rank: (rank.reason is not None, rank.residual.mean))
 
 
 def remark(pictures: int) -> str:
@@ -238,8 +284,25 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _figures(assessment: Assessment) -> Figures:
-    return Figures(assessment.mean_abs_residual, assessment.over, assessment.under, assessment.score)
+def _figures(assessment: Assessment, before: FloatArray, small: FloatArray) -> Figures:
+    """Figures of a version. before, small: the original and the version, as `reduced` gives them."""
+    return Figures(
+        assessment.mean_abs_residual,
+        assessment.over,
+        assessment.under,
+        assessment.score,
+        detail=1.0 if small is before else kept_detail(before, small),
+        matches=small is before or same_scene(before, small),
+    )
+
+
+def _reasons(comparison: Comparison) -> list[str | None]:
+    """Why each version is ranked last; None for those that are not."""
+    kept, matches = comparison.values("detail").mean(axis=0), comparison.values("matches").min(axis=0)
+    return [
+        None if share >= MIN_DETAIL else LOST_DETAIL if alike else NO_MATCH
+        for share, alike in zip(kept.tolist(), matches.tolist(), strict=True)
+    ]
 
 
 def _panel(assessment: Assessment) -> Panel:

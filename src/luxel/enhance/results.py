@@ -13,14 +13,15 @@ from PIL import Image
 
 from luxel import images
 from luxel.enhance.compare import Comparison, Interval, Rank, remark
+from luxel.enhance.detail import MIN_DETAIL
 
 # fmt: off
 RANKING_COLUMNS = (
     "rank", "version", "pictures", "residual", "residual_low", "residual_high", "change", "change_low", "change_high",
-    "better", "first", "over", "under", "score", "threshold",
+    "better", "first", "over", "under", "score", "threshold", "detail", "lost_detail_on", "ranked_last",
 )
 # fmt: on
-PICTURE_COLUMNS = ("picture", "version", "residual", "over", "under", "score", "threshold")
+PICTURE_COLUMNS = ("picture", "version", "residual", "over", "under", "score", "threshold", "detail", "matches")
 
 SHEET_WIDTH = 1800
 """Pixels a sheet is wide at most inside the page."""
@@ -47,6 +48,9 @@ def ranking_csv(comparison: Comparison, ranks: Sequence[Rank]) -> str:
                 "under": rank.under.mean,
                 "score": rank.score.mean,
                 "threshold": comparison.threshold,
+                "detail": rank.detail.mean,
+                "lost_detail_on": rank.lost,
+                "ranked_last": rank.reason,
             }
         )
     return _csv(RANKING_COLUMNS, rows)
@@ -63,6 +67,8 @@ def pictures_csv(comparison: Comparison) -> str:
             "under": figures.under,
             "score": figures.score,
             "threshold": comparison.threshold,
+            "detail": figures.detail,
+            "matches": "yes" if figures.matches else "no",
         }
         for name, row in comparison.figures.items()
         for version, figures in row.items()
@@ -76,6 +82,11 @@ def interval_text(interval: Interval, digits: int = 3, *, sign: bool = False) ->
     if interval.low is None or interval.high is None:
         return f"{interval.mean:{form}}"
     return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def detail_text(rank: Rank) -> str:
+    """Kept detail, with the reason of a version that is ranked last, such as "0.04 lost detail"."""
+    return f"{rank.detail.mean:.2f}" + (f" {rank.reason}" if rank.reason else "")
 
 
 def page(
@@ -105,6 +116,8 @@ def page(
         f"Over and under are shares of area beyond {comparison.threshold:g}.</p>",
         _ranking_table(ranks, count),
         f"<p>{html.escape(remark(count))}</p>",
+        "<p>Detail is the share of the original's detail that a version keeps; "
+        f"versions below {MIN_DETAIL:g} are ranked last.</p>",
         _drawing(ranks),
         "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes),
         "<h2>Pictures and maps</h2>" if sheets else "",
@@ -134,7 +147,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _ranking_table(ranks: Sequence[Rank], count: int) -> str:
-    heads = ("", "version", "mean |r|", "against original", "better on", "first in", "score", "over", "under")
+    heads = ("", "version", "mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail")
     rows = []
     for place, rank in enumerate(ranks, start=1):
         cells = [
@@ -145,6 +158,7 @@ def _ranking_table(ranks: Sequence[Rank], count: int) -> str:
             f"{rank.score.mean:.2f}",
             f"{rank.over.mean:.1%}",
             f"{rank.under.mean:.1%}",
+            detail_text(rank),
         ]
         name = f'<td>{place}</td><th scope="row">{html.escape(rank.version)}</th>'
         rows.append(f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
@@ -193,18 +207,20 @@ def _pictures_table(comparison: Comparison, ranks: Sequence[Rank]) -> str:
     order = [rank.version for rank in ranks]
     rows = []
     for name, row in comparison.figures.items():
-        least = min(figures.residual for figures in row.values())
+        least = min(figures.order for figures in row.values())
         cells = []
         for version in order:
             figures = row[version]
             text = f"{figures.residual:.3f}"
-            detail = f"score {figures.score:.2f}, over {figures.over:.1%}, under {figures.under:.1%}"
-            mark = f"<b>{text}</b>" if figures.residual == least else text
-            cells.append(f'<td title="{detail}">{mark}</td>')
+            title = f"score {figures.score:.2f}, over {figures.over:.1%}, under {figures.under:.1%}"
+            title += f", detail {figures.detail:.2f}"
+            mark = f"<b>{text}</b>" if figures.order == least else text
+            mark = mark if figures.detail >= MIN_DETAIL else f"<s>{text}</s>"
+            cells.append(f'<td title="{title}">{mark}</td>')
         rows.append(f'<tr><th scope="row">{html.escape(name)}</th>{"".join(cells)}</tr>')
     head = "".join(f'<th scope="col">{html.escape(version)}</th>' for version in order)
     return (
-        '<div class="wide"><table><caption>Bold: the lowest of the picture.</caption>'
+        '<div class="wide"><table><caption>Bold: the lowest of the picture. Struck through: lost detail.</caption>'
         f'<thead><tr><th scope="col">picture</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 

@@ -79,7 +79,7 @@ def sheet(
     width = len(drawn) * (column + gap) + gap
     canvas = Image.new("RGB", (width, gap + line + 2 * row + 2 * line), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    order = sorted(figures, key=lambda name: figures[name].residual)
+    order = sorted(figures, key=lambda name: figures[name].order)
     for place, (name, panel) in enumerate(drawn.items()):
         left, top = gap + place * (column + gap), gap + line
         font = font_of(size)
@@ -94,7 +94,7 @@ def sheet(
         below = top + 2 * row - gap + line
         text = f"{order.index(name) + 1}.   mean |r| {numbers.residual:.3f}   score {numbers.score:.2f}"
         draw.text((middle, below), text, _INK, font_of(size), anchor="ms")
-        text = f"over {numbers.over:.0%}   under {numbers.under:.0%}"
+        text = f"over {numbers.over:.0%}   under {numbers.under:.0%}   detail {numbers.detail:.2f}"
         draw.text((middle, below + line), text, _QUIET, font_of(size), anchor="ms")
     return heatmap.with_legend(np.asarray(canvas), palette=palette, limit=limit)
 
