@@ -93,7 +93,7 @@ def assess(
 ) -> None:
     """Score pictures and map where they are over- and underexposed.
 
-    Prints one row per picture: score (0 to 10, 10 is ideal), share of overexposed and of underexposed area, and the
+    Prints one row per picture: score (0 to 10, 8 is ideal), share of overexposed and of underexposed area, and the
     exposure compensation in stops that would help most. A picture that cannot be read is a row with the reason.
 
     \b

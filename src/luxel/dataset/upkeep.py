@@ -40,7 +40,7 @@ from luxel.dataset.zone_decisions import EvidenceRules, change_decision
 from luxel.errors import DatasetError
 
 REPORT = "report.json"
-PIPELINE = 2
+PIPELINE = 3
 """Raised whenever the same source and settings would give other pixels."""
 
 

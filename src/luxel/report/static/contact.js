@@ -108,7 +108,7 @@ function card(picture, place, column) {
       make(
         "div",
         { class: "line" },
-        make("span", { class: "score", title: "score, 10 is ideal" }, text.score(picture.score)),
+        make("span", { class: "score", title: "score, 8 is ideal" }, text.score(picture.score)),
         make("span", { class: "quiet", title: "advised exposure compensation" }, text.ev(picture.ev) + " EV"),
       ),
       make(
