@@ -33,7 +33,7 @@ def compare(
     ] = Palette.red_blue,
     limit: Annotated[
         float, typer.Option(help="|residual| that gets the end colour on all maps, in (0, 1].", metavar="R")
-    ] = 1.0,
+    ] = 0.5,
     threshold: Annotated[
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
     ] = 0.2,
@@ -52,7 +52,7 @@ def compare(
     Examples:
       luxel compare dark.jpg dark-fec.png dark-gsad.png --out compared
       luxel compare originals out/fec out/gsad out/skf --out compared
-      luxel compare originals out/fec out/gsad --out compared --limit 0.5
+      luxel compare originals out/fec out/gsad --out compared --limit 1
 
     Exit code: 0 all fine, 1 some pictures could not be compared, 2 wrong usage.
     """

@@ -27,7 +27,9 @@ class Sheets:
     Memory does not grow with the pictures: a sheet that is outdone is deleted again.
     """
 
-    def __init__(self, folder: Path, most: int, *, palette: str = heatmap.DEFAULT_PALETTE, limit: float = 1.0) -> None:
+    def __init__(
+        self, folder: Path, most: int, *, palette: str = heatmap.DEFAULT_PALETTE, limit: float = heatmap.HEATMAP_LIMIT
+    ) -> None:
         """folder: there already. most: sheets at most. palette, limit: as in `sheet`."""
         self._folder, self._most, self._palette, self._limit = folder, most, palette, limit
         self._kept: list[tuple[float, int, str]] = []
@@ -60,7 +62,7 @@ def sheet(
     figures: Mapping[str, Figures],
     *,
     palette: str = heatmap.DEFAULT_PALETTE,
-    limit: float = 1.0,
+    limit: float = heatmap.HEATMAP_LIMIT,
 ) -> heatmap.ByteArray:
     """The sheet as uint8 [H, W, 3].
 

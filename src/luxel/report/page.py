@@ -16,6 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from luxel import heatmap
 from luxel.batch.journal import replacing
 from luxel.errors import LuxelError
@@ -101,10 +103,14 @@ def _json(value: Any) -> bytes:
 
 
 def _palettes() -> dict[str, dict[str, str]]:
-    """Every palette: 257 colours from -1 to +1, three bytes each, in base64, and what it is."""
+    """Every palette: 257 colours from -1 to +1, three bytes each, in base64, and what it is.
+
+    From `heatmap.HEATMAP_LIMIT` on every residual has the end colour, as in heat maps.
+    """
+    codes = np.linspace(-1, 1, 257, dtype=np.float32)[None]
     return {
         name: {
-            "colours": base64.b64encode(heatmap.colours(name)[::4].tobytes()).decode(),
+            "colours": base64.b64encode(heatmap.render(codes, palette=name).tobytes()).decode(),
             "description": palette.description,
         }
         for name, palette in heatmap.PALETTES.items()

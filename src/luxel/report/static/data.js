@@ -101,11 +101,12 @@ function usePalette(name) {
   const css = (code) => `rgb(${colours[3 * code]} ${colours[3 * code + 1]} ${colours[3 * code + 2]})`;
   const root = document.documentElement.style;
   // A little inside the ends: at the very end both arms are dark and hard to tell apart on a dark panel.
-  root.setProperty("--over", css(32));
-  root.setProperty("--under", css(224));
-  root.setProperty("--over-text", css(88));
-  root.setProperty("--under-text", css(168));
-  const stops = Array.from({ length: 33 }, (_, i) => css(8 * i));
+  root.setProperty("--over", css(80));
+  root.setProperty("--under", css(176));
+  root.setProperty("--over-text", css(108));
+  root.setProperty("--under-text", css(148));
+  // From -0.5 to +0.5: beyond, every residual has the end colour.
+  const stops = Array.from({ length: 33 }, (_, i) => css(64 + 4 * i));
   for (const ramp of document.querySelectorAll(".ramp")) ramp.style.background = `linear-gradient(to right, ${stops})`;
   listeners.forEach((listener) => listener());
 }
@@ -116,9 +117,11 @@ function tints(strength) {
   const opaque = Math.max(0, (strength - OVERLAY) / (1 - OVERLAY));
   for (let code = 0; code < CODES; code++) {
     const r = (code - 128) / 128;
-    const tinted = Math.min(strength, OVERLAY) * (1 - Math.exp(-((Math.abs(r) / 0.3) ** 1.5)));
-    // A pale tint would only wash the picture out: tints are at least as strong as that of 0.8.
-    const strong = Math.round(128 + 128 * Math.sign(r) * Math.max(Math.abs(r), 0.8));
+    // What is within the threshold stays as it is.
+    const tint = Math.abs(r) <= report.threshold ? 0 : 1 - Math.exp(-((Math.abs(r) / 0.15) ** 1.5));
+    const tinted = Math.min(strength, OVERLAY) * tint;
+    // A pale tint would only wash the picture out: tints are at least as strong as that of 0.4.
+    const strong = Math.round(128 + 128 * Math.sign(r) * Math.max(Math.abs(r), 0.4));
     for (let c = 0; c < 3; c++)
       table[4 * code + c] = colours[3 * strong + c] * (1 - opaque) + colours[3 * code + c] * opaque;
     table[4 * code + 3] = 255 * (tinted * (1 - opaque) + opaque);
