@@ -68,6 +68,7 @@ def test_engines_agree(weights: Path) -> None:
 
 
 def test_auto_takes_the_best_installed_engine(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "processor_has_amx", lambda: False)
     assert runtime.load(weights).backend == "onnxruntime"
     pytest.importorskip("openvino")
     find_spec = runtime.find_spec
@@ -155,3 +156,33 @@ def test_importing_the_product_path_loads_no_engine() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert loaded == []
+
+
+class Shifted:
+    """A stand-in for an engine whose maps are off by a constant."""
+
+    def __init__(self, network: runtime.Network, shift: float) -> None:
+        self.network, self.shift, self.backend = network, shift, "shifted"
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        return self.network(batch) + np.float32(self.shift)
+
+
+@pytest.mark.parametrize(("amx", "shift", "taken"), [(True, 0.001, True), (True, 0.003, False), (False, 0.0, False)])
+def test_bfloat16_is_taken_only_with_amx_and_where_the_maps_hold(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, amx: bool, shift: float, taken: bool
+) -> None:
+    plain = runtime.load(weights, backend="onnxruntime")
+    monkeypatch.setattr(runtime, "find_spec", lambda name: name)
+    monkeypatch.setattr(runtime, "processor_has_amx", lambda: amx)
+    monkeypatch.setattr(runtime, "OpenVinoNetwork", lambda path, threads, precision: Shifted(plain, shift))
+    assert (runtime.load(weights).backend == "shifted") == taken
+    assert runtime.load(weights, backend="onnxruntime").backend == "onnxruntime"
+
+
+def test_bfloat16_hint_still_gives_the_map(weights: Path) -> None:
+    pytest.importorskip("openvino")
+    images = batch(1, 3, 65, 33)
+    fast = runtime.OpenVinoNetwork(weights, 1, precision="bf16")
+    assert runtime.mean_difference(fast, runtime.load(weights, backend="onnxruntime")) < 0.01
+    assert fast(images).shape == runtime.load(weights, backend="onnxruntime")(images).shape
