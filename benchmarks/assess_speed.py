@@ -164,7 +164,7 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
     from luxel.ev import recommended_ev
     from luxel.guided import guided_upsample
     from luxel.photometry import lightness
-    from luxel.residual import holistic_score, over_area, under_area
+    from luxel.residual import mean_residual_score, over_area, under_area
     from luxel.shrink import shrink, working_shape
 
     lap("import luxel")
@@ -187,7 +187,7 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
         residual = guided_upsample(small_residual, lightness(small), pixels)
         np.clip(residual, -1, 1, out=residual)
     lap("upsample")
-    for measure in (holistic_score, over_area, under_area):
+    for measure in (mean_residual_score, over_area, under_area):
         _mean_over_strips(measure, residual)
     recommended_ev(small, small_residual)
     lap("score, areas, EV")

@@ -60,7 +60,7 @@ def test_a_large_picture_gets_its_map_at_full_size(judge: Assessor) -> None:
 def test_scores_and_areas_are_those_of_the_map(judge: Assessor) -> None:
     result = judge.assess(picture(700, 500))
     assert result.score == pytest.approx(residual.people_score(result.residual), abs=1e-5)
-    assert 10 * (1 - result.mean_abs_residual) == pytest.approx(residual.holistic_score(result.residual), abs=1e-5)
+    assert 10 * (1 - result.mean_abs_residual) == pytest.approx(residual.mean_residual_score(result.residual), abs=1e-5)
     assert result.over == pytest.approx(residual.over_area(result.residual), abs=1e-9)
     assert result.under == pytest.approx(residual.under_area(result.residual), abs=1e-9)
 

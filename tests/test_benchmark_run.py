@@ -28,7 +28,7 @@ from luxel.benchmark.settings import Settings, TrunkWeights
 from luxel.benchmark.training import Budget, train_method
 from luxel.errors import LuxelError
 from luxel.photometry import lightness
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_no_scene_is_in_two_parts(frames: Frames, split: int) -> None:
 def test_scores_are_those_of_the_maps(frames: Frames) -> None:
     for i in range(0, len(frames.entries), 37):
         stored = np.asarray(frames.residuals[i], np.float32)
-        assert frames.scores[i] == pytest.approx(holistic_score(stored), abs=0.01)
+        assert frames.scores[i] == pytest.approx(mean_residual_score(stored), abs=0.01)
 
 
 def test_frames_killed_half_way_are_made_again(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from luxel.dataset.scene_files import read_blocks
 from luxel.dataset.upkeep import BuildSettings, decide, relabel, rereference, resplit
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import lightness
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 from luxel.residual_png import decode_residual, encode_residual
 
 SMALL = BuildSettings(short_side=48)
@@ -90,7 +90,7 @@ def test_a_stored_label_is_reference_minus_image_where_no_rule_says_otherwise(pr
         flags = images.read(pristine / str(row.flags)).pixels[..., 0]
         plain = (flags & (Flag.SEVERE | Flag.CLEANED)) == 0
         np.testing.assert_allclose(residual[plain], (lightness(reference) - lightness(image))[plain], atol=1.6e-5)
-        assert row.score == pytest.approx(holistic_score(residual), abs=1e-6)
+        assert row.score == pytest.approx(mean_residual_score(residual), abs=1e-6)
         assert confidence.mean() == pytest.approx(row.confidence_mean, abs=1e-6)
         assert np.all(flags[:2, :2] & Flag.MOVING)
 
@@ -474,7 +474,7 @@ def rewrite_residual(dataset: Path, change: Callable[[np.ndarray], np.ndarray], 
         for row in record["rows"]:  # type: ignore[attr-defined]
             if row["level"] == "P0":
                 row["residual_sha256"] = sha256_of(place)
-                row["score"] = holistic_score(residual)
+                row["score"] = mean_residual_score(residual)
 
     spoil_json(dataset, update)
     upkeep.finish(dataset)

@@ -17,7 +17,7 @@ from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
 from luxel.photometry import as_unit_float, lightness, to_linear
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 
 def write_scene(folder: Path, picture: np.ndarray, scores: dict[str, float]) -> None:
@@ -33,7 +33,7 @@ def test_the_true_map_has_no_error_and_the_scores_it_was_given(tmp_path: Path) -
     light = to_linear(as_unit_float(picture))
     reference = lightness(make_reference(light, ceiling=PHOTO_CEILING).image)
     maps = {level: reference - lightness(frame(light, ev)) for level, ev in LEVELS.items()}
-    write_scene(tmp_path, picture, {level: holistic_score(residual) for level, residual in maps.items()})
+    write_scene(tmp_path, picture, {level: mean_residual_score(residual) for level, residual in maps.items()})
     found = on_development(
         {
             "true": lambda image: reference - lightness(image),

@@ -13,14 +13,14 @@ from luxel.config import HolisticRecipe  # noqa: E402
 from luxel.errors import DatasetError, LuxelError  # noqa: E402
 from luxel.images import write  # noqa: E402
 from luxel.model.holistic import HolisticHead, map_features  # noqa: E402
-from luxel.residual import holistic_score, people_score  # noqa: E402
+from luxel.residual import mean_residual_score, people_score  # noqa: E402
 from luxel.train.holistic import agreement, fine_tune, read_scores, split_groups  # noqa: E402
 
 
 def test_untrained_head_is_the_score_without_fine_tuning() -> None:
     residual = torch.rand(4, 1, 33, 47) * 2 - 1
     scores = HolisticHead().eval()(map_features(residual))
-    assert scores.tolist() == pytest.approx([holistic_score(r[0].numpy()) for r in residual], abs=1e-4)
+    assert scores.tolist() == pytest.approx([mean_residual_score(r[0].numpy()) for r in residual], abs=1e-4)
 
 
 def test_features_do_not_depend_on_the_maps_size() -> None:

@@ -377,8 +377,8 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_stars_of_scores() -> None:
-    scores = [8, 7.0, 6.9, 6.0, 5.9, 5.0, 4.9, 3.0, 2.9, 0]
-    assert [culling.stars(score) for score in scores] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    scores = [8, 7.5, 7.2, 7.1, 6.2, 6.1, 5.0, 4.9, 3.0, 2.9, 0]
+    assert [culling.stars(score) for score in scores] == [5, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
     assert culling.checked_bounds("9,8, 7,6") == (9, 8, 7, 6)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from luxel import weights as weights_files
 from luxel.errors import ImageError, LuxelError
-from luxel.ev import Bound, advice_text, advise
+from luxel.ev import Bound, advice_text, recommended_ev
 from luxel.guided import guided_upsample
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
@@ -48,7 +48,7 @@ class Assessment:
     mean_abs_residual: mean |r|, in [0, 1]; the paper's score without fine-tuning is 10 (1 - mean |r|).
     over, under: shares of pixels with r < -threshold, r > +threshold, in [0, 1].
     ev: stops of one global compensation that brings the picture closest to ideal by the map and newly clips no more
-    than a small share of it (`luxel.ev`), in [-6, 6]; None where exposure cannot help.
+    than a small share of it (`luxel.ev`), in [-6, 6]; None where nothing can be said.
     path: the file, if it was one.
     notes: what reading did to it (orientation, colour profile, ...).
     ev_bound, ev_reason: whether `ev` is exact or a bound, and why (`luxel.ev.Advice`).
@@ -232,7 +232,7 @@ class Assessor:
             if shape != pixels.shape[:2]:
                 residual = guided_upsample(small_residual, lightness(small), pixels)
                 np.clip(residual, -1, 1, out=residual)
-        advice = advise(small, small_residual, threshold=self.threshold)
+        advice = recommended_ev(small, small_residual, threshold=self.threshold)
         mean_under = _mean_over_strips(lambda strip: float(np.maximum(strip, 0).mean(dtype=np.float64)), residual)
         mean_over = _mean_over_strips(lambda strip: float(np.maximum(-strip, 0).mean(dtype=np.float64)), residual)
         return Assessment(

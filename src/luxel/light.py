@@ -63,11 +63,17 @@ class Bracket:
 class Light:
     """The numbers of one picture.
 
-    zones: share of pixels in zone 0 ... X; a picture for display ends in zone VII, where white is, scene light does
-    not. clipped_high, clipped_low: share of pixels at the top and at the bottom, of R, G and B. ev: compensation in
-    stops (`Assessment.ev`). bracket: the exposures the scene needs. scene_stops: range of the scene's luminance in
-    stops without the outer 1 % at each end, where the file holds light (EXR, HDR, float TIFF, RAW). raw: sensor levels
-    of RAW.
+    zones: shares of pixels in zone 0 ... X, in [0, 1]; a picture for display ends in zone VII, where white is, scene
+    light does not.
+    clipped_high: shares of pixels at the top of the range, of R, G and B, in [0, 1].
+    clipped_low: shares of pixels at the bottom of the range, of R, G and B, in [0, 1].
+    ev: compensation in stops (`Assessment.ev`), in [-6, 6]; None where nothing can be said.
+    bracket: the exposures the scene needs, in stops.
+    scene_stops: range of the scene's luminance in stops without the outer 1 % at each end, where the file holds light
+    (EXR, HDR, float TIFF, RAW).
+    raw: sensor levels of RAW.
+    ev_bound: "exact", "at least" or "at most" (`luxel.ev.Advice`).
+    ev_reason: why there is no number, or why it is a bound or was limited.
     """
 
     zones: tuple[float, ...]

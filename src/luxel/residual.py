@@ -12,11 +12,16 @@ DEFAULT_THRESHOLD = 0.2
 """|r| above which a pixel counts as over- or underexposed, unless the criteria say otherwise. Areas
 at 0.15 to 0.25 rank pictures most as people do; at 0.1 an ordinary good photograph is mostly "wrong"."""
 
-BEST_SCORE, UNDER_COST, OVER_COST = 8.0, 14.0, 10.0
-"""Score of a picture that is ideal everywhere, and points lost for a mean under- and overexposure of 1."""
+SCORE_BEST = 8.0
+"""Score of a picture that is ideal everywhere, on the scale of the people who scored IEA40K."""
 
+SCORE_UNDER = 14.0
+"""Points lost for a mean underexposure, mean max(r, 0), of 1."""
 
-SCORE_VERSION = 2
+SCORE_OVER = 10.0
+"""Points lost for a mean overexposure, mean max(-r, 0), of 1."""
+
+SCORE_VERSION = 3
 """Changes with the meaning of `people_score` or of the advice: rows of another version are assessed again."""
 
 
@@ -29,29 +34,34 @@ def residual_map(reference: npt.ArrayLike, image: npt.ArrayLike) -> FloatArray:
     return np.asarray(lightness(reference) - lightness(image))
 
 
-def holistic_score(residual: npt.ArrayLike) -> float:
-    """Holistic score without fine-tuning, 10 * (1 - mean |r|), in [0, 10].
+def mean_residual_score(residual: npt.ArrayLike) -> float:
+    """The paper's score without fine-tuning, taken literally: 10 * (1 - mean |r|), in [0, 10].
 
-    residual: [H, W] in [-1, 1]. Source: paper 5.2, "without fine-tuning".
+    residual: [H, W], in [-1, 1], in lightness.
+    Source: paper 5.2, "without fine-tuning". The score shown to people is `people_score`.
     """
     return float(10.0 * (1.0 - np.mean(np.abs(np.asarray(residual, dtype=np.float64)))))
 
 
 def people_score(residual: npt.ArrayLike) -> float:
-    """Score on the scale of the people who scored IEA40K, 8 - 14 mean max(r, 0) - 10 mean max(-r, 0), in [0, 10].
+    """Score on people's scale: clip(8 - 14 mean max(r, 0) - 10 mean max(-r, 0), 0, 10).
 
-    residual: [H, W] in [-1, 1].
-    Deviation from paper 5.2, which states no mapping beyond "a scale of 0-10": its literal form is `holistic_score`,
-    and its error against people is larger than a constant's. The numbers are a fit to people's scores of the
-    development scenes.
+    residual: [H, W], in [-1, 1], in lightness.
+    The constants are fitted to real IEA40K scores of the development scenes.
+    Stated deviation: paper 5.2 maps to a scale of 0-10 without stating its mapping. Its literal form,
+    `mean_residual_score`, has a larger error against people's scores than a constant.
     """
     r = np.asarray(residual, dtype=np.float64)
     return score_of(float(np.mean(np.maximum(r, 0))), float(np.mean(np.maximum(-r, 0))))
 
 
 def score_of(under: float, over: float) -> float:
-    """`people_score` from the mean underexposure max(r, 0) and overexposure max(-r, 0), both in [0, 1]."""
-    return float(np.clip(BEST_SCORE - UNDER_COST * under - OVER_COST * over, 0, 10))
+    """`people_score` from the two means of a map, in [0, 10].
+
+    under: mean underexposure, mean max(r, 0), in [0, 1], in lightness.
+    over: mean overexposure, mean max(-r, 0), in [0, 1], in lightness.
+    """
+    return float(np.clip(SCORE_BEST - SCORE_UNDER * under - SCORE_OVER * over, 0, 10))
 
 
 def over_area(residual: npt.ArrayLike, threshold: float = DEFAULT_THRESHOLD) -> float:

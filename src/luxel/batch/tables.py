@@ -21,6 +21,7 @@ COLUMNS: dict[str, type] = {
     "width": int,
     "height": int,
     "score": float,
+    "mean_abs_residual": float,
     "over": float,
     "under": float,
     "ev": float,
@@ -35,8 +36,11 @@ COLUMNS: dict[str, type] = {
 }
 """Columns of CSV and Parquet, in order. Every run has all of them, empty where there is no value.
 
-score: [0, 10]. over, under: area shares in [0, 1] beyond `threshold`. ev: advised compensation in stops, empty
-where exposure cannot help. ev_bound: exact, at least or at most.
+score: [0, 10].
+mean_abs_residual: mean |r|, in [0, 1].
+over, under: area shares in [0, 1] beyond `threshold`.
+ev: advised compensation in stops, empty where nothing can be said.
+ev_bound: exact, at least or at most.
 heatmap, overlay, residual: files written, relative to the output folder. error: why there is no score.
 """
 

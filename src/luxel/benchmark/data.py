@@ -25,7 +25,7 @@ from luxel.dataset.reference import make_reference
 from luxel.dataset.splits import assign
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 PROCEDURAL = "procedural"
 """Data anyone has: scenes drawn by a program, for trying the benchmark out. They say little about photographs."""
@@ -194,7 +194,7 @@ def _procedural(side: int) -> _Stream:
             for level, ev in LEVELS.items():
                 image = frame(linear, ev)
                 residual = np.asarray(reference - lightness(image), np.float32)
-                score = holistic_score(residual)
+                score = mean_residual_score(residual)
                 yield (
                     Entry(f"{group}/{level}", group, PROCEDURAL, score, tuple(s[group] for s in splits)),
                     image,

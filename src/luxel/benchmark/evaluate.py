@@ -22,7 +22,7 @@ from luxel.dataset.scenes import SceneStore
 from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 DEVELOPMENT_SHORT_SIDE = 256
 
@@ -117,7 +117,7 @@ def on_development(predictors: dict[str, Predictor], folder: Path) -> dict[str, 
                 residual = reference - lightness(exposed)
                 for name, predict in predictors.items():
                     prediction = predict(exposed)
-                    predicted[name].append(holistic_score(prediction))
+                    predicted[name].append(mean_residual_score(prediction))
                     errors[name].append(metrics.mae(residual, prediction))
     result = {}
     for name, scores in predicted.items():

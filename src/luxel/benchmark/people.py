@@ -14,7 +14,7 @@ from luxel.benchmark.implied_table import scene_light
 from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.validation import Predictor
 from luxel.errors import DatasetError
-from luxel.residual import BEST_SCORE, OVER_COST, UNDER_COST
+from luxel.residual import SCORE_BEST, SCORE_OVER, SCORE_UNDER
 
 Numbers = npt.NDArray[np.float64]
 
@@ -145,8 +145,8 @@ def people_markdown(scenes: ScoredScenes) -> str:
     rows = {
         f"constant {given.mean():.2f}": np.full_like(scenes.people, given.mean()),
         "10 (1 - mean abs r), the paper's": 10 * (1 - scenes.under - scenes.over),
-        f"{BEST_SCORE:g} - {UNDER_COST:g} under - {OVER_COST:g} over, luxel's": scored(
-            scenes, BEST_SCORE, UNDER_COST, OVER_COST
+        f"{SCORE_BEST:g} - {SCORE_UNDER:g} under - {SCORE_OVER:g} over, luxel's": scored(
+            scenes, SCORE_BEST, SCORE_UNDER, SCORE_OVER
         ),
         "three numbers fitted leave-scene-out": leave_scene_out(scenes),
     }

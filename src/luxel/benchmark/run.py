@@ -33,7 +33,7 @@ from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.validation import mean_measures, measure
 from luxel.errors import LuxelError
 from luxel.photometry import FloatArray, as_unit_float
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 SHIPPED, RELEASED = "shipped", "released"
 """Rows that are not trained here: luxel's weights as they ship, and the authors' checkpoint where the user has it."""
@@ -321,7 +321,7 @@ def _untrained_row(job: Job, settings: Settings, frames: Frames) -> tuple[Row, F
     predict = _untrained_map(job.method, settings)
     if job.task == "pixel":
         return _measure_maps(row, frames, predict)
-    return _measure_scores(row, frames, lambda image: holistic_score(predict(image)))  # 5.2, without fine-tuning
+    return _measure_scores(row, frames, lambda image: mean_residual_score(predict(image)))  # 5.2, without fine-tuning
 
 
 def _untrained_map(name: str, settings: Settings) -> MapPredictor:

@@ -52,7 +52,7 @@ def report(
     ] = False,
     stars: Annotated[
         str, typer.Option(help="With --xmp: least score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")
-    ] = "7,6,5,3",
+    ] = "7.2,6.2,5,3",
     style: StyleOption = Style.auto,
     overwrite: OverwriteOption = False,
     write: WriteOption = False,

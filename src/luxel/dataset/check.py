@@ -43,7 +43,7 @@ from luxel.dataset.splits import NAMES, leaks
 from luxel.dataset.taxonomy import AXES, NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.dataset.upkeep import BuildSettings, dataset_record, settings_of
 from luxel.errors import DatasetError, ImageError, LuxelError
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 from luxel.residual_png import SCALE, decode_residual
 
 CODE_TOLERANCE = 1
@@ -240,7 +240,7 @@ def _check_size(file: str, array: npt.NDArray[Any], row: FrameRow) -> Iterator[P
 
 
 def _check_score(row: FrameRow, residual: npt.NDArray[np.float32]) -> Iterator[Problem]:
-    if row.score_source == "map" and abs(row.score - (score := holistic_score(residual))) > SCORE_TOLERANCE:
+    if row.score_source == "map" and abs(row.score - (score := mean_residual_score(residual))) > SCORE_TOLERANCE:
         yield Problem("score", row.name, f"is {row.score:.2f}, its map gives {score:.2f}")
 
 

@@ -26,7 +26,7 @@ from luxel.dataset.problems import (
 )
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import lightness
-from luxel.residual import holistic_score
+from luxel.residual import mean_residual_score
 
 RELEASED_TOLERANCE = 0.6 / released.MAP_SCALE
 """Residual by which our map in the released layout may differ from reference minus image: half a step, and rounding."""
@@ -123,7 +123,7 @@ def _check_released_scene(
         if residual.shape != square and any(size != residual.shape for size in sizes):
             problems.append(Problem("size", relative, f"is {residual.shape}, picture and reference are {sizes}"))
             continue
-        if ours.get("scores") == "map" and abs(row.score - (score := holistic_score(residual))) > SCORE_TOLERANCE:
+        if ours.get("scores") == "map" and abs(row.score - (score := mean_residual_score(residual))) > SCORE_TOLERANCE:
             problems.append(Problem("score", row.img_id, f"is {row.score:.2f}, its map gives {score:.2f}"))
         if image is None or reference is None:
             continue

@@ -36,7 +36,7 @@ from luxel.dataset.scan import SceneSource
 from luxel.dataset.zone_decisions import ZoneDecision, decision_rows, read_decisions, rebuild_reference
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float
-from luxel.residual import holistic_score, over_area, under_area
+from luxel.residual import mean_residual_score, over_area, under_area
 from luxel.residual_png import decode_residual, encode_residual
 
 ByteArray = npt.NDArray[np.uint8]
@@ -254,7 +254,7 @@ def with_label(
         residual_sha256=sha256_of(folder / f"{level}.residual.png"),
         confidence_sha256=None if given else sha256_of(folder / f"{level}.confidence.png"),
         flags_sha256=None if given else sha256_of(folder / f"{level}.flags.png"),
-        score=row.score if row.score_source == "given" else holistic_score(residual),
+        score=row.score if row.score_source == "given" else mean_residual_score(residual),
         over=over_area(residual),
         under=under_area(residual),
         confidence_mean=float(confidence.mean(dtype=np.float64)) / 255,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from luxel.model.exposure_loss import ExposureLoss
-from luxel.residual import BEST_SCORE, DEFAULT_THRESHOLD, OVER_COST, UNDER_COST
+from luxel.residual import DEFAULT_THRESHOLD, SCORE_BEST, SCORE_OVER, SCORE_UNDER
 
 
 class ExposureResidual(Metric):
@@ -51,7 +51,7 @@ class ExposureResidual(Metric):
         maps = self.exposure.residual(images).flatten(1)
         self.residual += maps.abs().mean(1).sum().double()
         under, over = maps.clamp(min=0).mean(1), (-maps).clamp(min=0).mean(1)
-        scores = (BEST_SCORE - UNDER_COST * under - OVER_COST * over).clamp(0, 10)
+        scores = (SCORE_BEST - SCORE_UNDER * under - SCORE_OVER * over).clamp(0, 10)
         self.score += scores.sum().double()
         self.over += (maps < -self.threshold).float().mean(1).sum().double()
         self.under += (maps > self.threshold).float().mean(1).sum().double()

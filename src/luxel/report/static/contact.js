@@ -109,7 +109,11 @@ function card(picture, place, column) {
         "div",
         { class: "line" },
         make("span", { class: "score", title: "score, 8 is ideal" }, text.score(picture.score)),
-        make("span", { class: "quiet", title: "advised exposure compensation" }, text.ev(picture.ev) + " EV"),
+        make(
+          "span",
+          { class: "quiet", title: "advised exposure compensation" },
+          text.ev(picture.ev, picture.ev_bound) + " EV",
+        ),
       ),
       make(
         "div",
@@ -189,7 +193,7 @@ function tableRow(picture, place) {
       cell(make("span", { class: "score" }, text.score(picture.score))),
       cell(text.over(picture.over), "over"),
       cell(text.under(picture.under), "under"),
-      cell(text.ev(picture.ev)),
+      cell(text.ev(picture.ev, picture.ev_bound)),
       cell(`${picture.width} × ${picture.height}`, "quiet"),
     );
     if (report.criteria) element.append(make("td", { title: picture.verdict.text }, text.verdict(picture.verdict)));
@@ -237,7 +241,7 @@ function label(picture) {
   const { rating, flag } = markOf(picture);
   const verdict = picture.verdict ? `, verdict ${text.verdict(picture.verdict)}` : "";
   const rated = (rating === null ? "" : `, ${rating} stars`) + (flag ? `, ${flagWords[flag]}` : "");
-  return `${picture.path}: score ${text.score(picture.score)}, over ${text.over(picture.over)}, under ${text.under(picture.under)}, ${text.ev(picture.ev)} EV${verdict}${rated}`;
+  return `${picture.path}: score ${text.score(picture.score)}, over ${text.over(picture.over)}, under ${text.under(picture.under)}, ${text.ev(picture.ev, picture.ev_bound)} EV${verdict}${rated}`;
 }
 
 /** Puts stars, flag and the state of being current on a card or table row. */

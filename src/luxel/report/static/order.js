@@ -9,7 +9,7 @@ const SORTS = {
   score: ["Score", (p) => p.score],
   over: ["Over", (p) => p.over],
   under: ["Under", (p) => p.under],
-  ev: ["EV", (p) => p.ev],
+  ev: ["EV", (p) => p.ev ?? undefined],
   verdict: ["Verdict", (p) => p.verdict?.score ?? undefined],
   rating: ["Rating", (p) => (markOf(p).flag === "reject" ? -1 : (markOf(p).rating ?? undefined))],
 };
@@ -37,8 +37,9 @@ function wanted(picture) {
   for (const [key, [, scale]] of Object.entries(RANGES)) {
     const [low, high] = ["low", "high"].map((end) => find(`${key}-${end}`).valueAsNumber);
     if (Number.isNaN(low) && Number.isNaN(high)) continue;
-    // A picture that could not be assessed has no figure, so it is in no range. Half a digit is rounding.
-    const value = picture[key] === undefined ? NaN : picture[key] * scale;
+    // A picture that could not be assessed, or has no advice, has no figure, so it is in no range. Half a digit is
+    // rounding.
+    const value = (picture[key] ?? null) === null ? NaN : picture[key] * scale;
     if (!(
       value >= (Number.isNaN(low) ? -Infinity : low - 1e-9) && value <= (Number.isNaN(high) ? Infinity : high + 1e-9)
     ))

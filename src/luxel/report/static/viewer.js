@@ -90,7 +90,7 @@ function showFigures(picture) {
     ["Score", text.score(picture.score), "big"],
     ["Overexposed", text.over(picture.over), "over"],
     ["Underexposed", text.under(picture.under), "under"],
-    ["Advised compensation", `${text.ev(picture.ev)} EV`],
+    ["Advised compensation", `${text.ev(picture.ev, picture.ev_bound)} EV`],
     ["Size", `${picture.width} × ${picture.height}`],
   ]);
   if (picture.verdict) {
