@@ -25,6 +25,7 @@ STRIP_PIXELS = 1 << 17
 """Pixels worked on at a time: temporary arrays stay in the cache and out of the peak memory."""
 
 _LINEAR_LEVELS = (1 << 18) - 1  # steps of the encoding table; the steepest part of sRGB errs by 1.6 of 65535
+_WORST_CONDITION = 1e4  # of a matrix of primaries: sRGB has 4, ACES AP0 6
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
@@ -38,13 +39,21 @@ def strips(samples: Array, pixels: int = STRIP_PIXELS) -> Iterator[slice]:
 def rgb_to_xyz(primaries: Primaries) -> Array:
     """[3, 3] float64: linear RGB in `primaries` to XYZ with Y of white 1; row 1 holds the weights of luminance.
 
-    Source: SMPTE RP 177. Raises ZeroDivisionError or numpy.linalg.LinAlgError if they span no colour space.
+    Primaries on an axis of the diagram (the XYZ axes themselves) are allowed. Source: SMPTE RP 177.
+    Raises ValueError if they are not finite or span no colour space.
     """
-    red, green, blue, white = (
-        np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in zip(*[iter(primaries)] * 2, strict=True)
-    )
-    columns = np.stack([red, green, blue], axis=1)
+    if not np.isfinite(primaries).all():
+        raise ValueError(f"chromaticities {_written(primaries)} are not finite")
+    columns = np.array([[x, y, 1 - x - y] for x, y in zip(*[iter(primaries[:6])] * 2, strict=True)]).T
+    x, y = primaries[6:]
+    if y <= 0 or np.linalg.cond(columns) > _WORST_CONDITION:
+        raise ValueError(f"chromaticities {_written(primaries)} span no colour space")
+    white = np.array([x / y, 1.0, (1 - x - y) / y])
     return np.asarray(columns * np.linalg.solve(columns, white))
+
+
+def _written(primaries: Primaries) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in primaries) + ")"
 
 
 def matrix_to_srgb(primaries: Primaries) -> Array:
@@ -53,13 +62,12 @@ def matrix_to_srgb(primaries: Primaries) -> Array:
     White points are adapted by Bradford. Source: SMPTE RP 177 (primaries to matrix), ICC.1 annex E (Bradford).
     Raises ValueError if the primaries span no colour space.
     """
-    try:
-        source, target = rgb_to_xyz(primaries), rgb_to_xyz(SRGB)
-        cone = _BRADFORD @ source @ np.ones(3)
-        gain = (_BRADFORD @ target @ np.ones(3)) / cone
-        return np.asarray(np.linalg.solve(target, np.linalg.solve(_BRADFORD, np.diag(gain) @ _BRADFORD @ source)))
-    except (ZeroDivisionError, np.linalg.LinAlgError) as error:
-        raise ValueError(f"chromaticities {primaries} span no colour space") from error
+    source, target = rgb_to_xyz(primaries), rgb_to_xyz(SRGB)
+    cone = _BRADFORD @ source @ np.ones(3)
+    if cone.min() <= 0:
+        raise ValueError(f"chromaticities {_written(primaries)} have a white that no eye sees")
+    gain = (_BRADFORD @ target @ np.ones(3)) / cone
+    return np.asarray(np.linalg.solve(target, np.linalg.solve(_BRADFORD, np.diag(gain) @ _BRADFORD @ source)))
 
 
 @lru_cache(maxsize=2)
@@ -107,23 +115,42 @@ def encode_camera_light(samples: Array) -> Array:
     return samples
 
 
-def over_white(samples: Array, alpha: Literal["straight", "premultiplied"]) -> Array:
+def over_white(samples: Array, alpha: Literal["straight", "premultiplied"], model: str = "rgb") -> Array:
     """The colour channels composited over white, in the encoding of the file, in place.
 
-    samples: [H, W, n + 1] display-encoded uint8, uint16 or float32 whose last channel is alpha and in which full scale
-    is white. Returns a view [H, W, n].
+    samples: [H, W, n + 1] display-encoded uint8, uint16 or float32 whose last channel is alpha.
+    alpha: whether the colours are stored as they are or multiplied by it.
+    model: says what white is: full scale in "grey" and "rgb", no ink in "cmyk", full L* without a* and b* in "lab".
+    Returns a view [H, W, n].
     """
-    top = 1.0 if samples.dtype.kind == "f" else int(np.iinfo(samples.dtype).max)
     for rows in strips(samples):
         colour, cover = samples[rows][..., :-1], samples[rows][..., -1:]
-        if samples.dtype.kind == "f":
-            colour[:] = (colour if alpha == "premultiplied" else colour * cover) + (1 - cover)
-        elif alpha == "premultiplied":
-            colour[:] = np.minimum(colour.astype(np.uint32) + (top - cover), top)
-        else:  # fits in 32 bits at 16 bit: the mean of colour and white, weighted by alpha, is at most top^2
-            wide = cover.astype(np.uint32)
-            colour[:] = (colour * wide + (top - wide) * np.uint32(top) + np.uint32(top // 2)) // np.uint32(top)
+        if model in ("grey", "rgb"):
+            _over(colour, cover, alpha, white=True)
+        elif model == "cmyk":
+            _over(colour, cover, alpha, white=False)
+        else:
+            _over(colour[..., :1], cover, alpha, white=True)
+            if alpha == "straight":  # signed: rounded towards zero by less than one code value
+                signed = colour[..., 1:].view(np.int8 if samples.dtype == np.uint8 else np.int16)
+                top = int(np.iinfo(samples.dtype).max)
+                signed[:] = np.rint(signed.astype(np.float64) * cover / top)
     return samples[..., :-1]
+
+
+def _over(colour: Array, cover: Array, alpha: str, *, white: bool) -> None:
+    """Composite in place. white: the background is full scale, else 0."""
+    if colour.dtype.kind == "f":
+        colour[:] = (colour if alpha == "premultiplied" else colour * cover) + (1 - cover) * white
+        return
+    top = int(np.iinfo(colour.dtype).max)
+    # Fits in 32 bits at 16 bit: the mean of colour and background, weighted by alpha, is at most top^2.
+    wide = cover.astype(np.uint32)
+    behind = (top - wide) * np.uint32(white)
+    if alpha == "premultiplied":
+        colour[:] = np.minimum(colour + behind, top)
+    else:
+        colour[:] = (colour * wide + behind * np.uint32(top) + np.uint32(top // 2)) // np.uint32(top)
 
 
 def cmyk_to_rgb(samples: Array) -> Array:

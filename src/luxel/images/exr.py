@@ -14,11 +14,13 @@ import numpy as np
 import OpenEXR
 
 from luxel.errors import ImageError
-from luxel.images.colour import SRGB, Primaries, rgb_to_xyz
-from luxel.images.picture import Array, Raster, check_size, decoding, printable, truncated
+from luxel.images.colour import SRGB, Primaries, matrix_to_srgb, rgb_to_xyz
+from luxel.images.picture import Array, Raster, check_bytes, check_size, decoding, printable, truncated
 
 _MULTIPART, _DEEP = 0x1000, 0x0800
 _SINGLE_TILE = 0x0200
+_LARGEST_TILE = 1 << 22  # pixels: a usual tile around a small picture
+_LEAST_WEIGHT = 0.01  # of green in luminance; real colour spaces give it more than half
 _REPORT = "Warning: Exception raised reading pixel data"
 _STANDARD_OUTPUT = threading.Lock()  # two threads that redirect it at once would leave it redirected
 
@@ -36,8 +38,7 @@ def decode(path: Path, max_megapixels: float) -> Raster:
         header = dict(file.header())
         channels = {name: (c.pixels, c.xSampling, c.ySampling) for name, c in file.channels().items()}
         parts = len(file.parts)
-    chromaticities = header.get("chromaticities")
-    primaries: Primaries = SRGB if chromaticities is None else tuple(float(v) for v in chromaticities)  # type: ignore[assignment]
+    primaries = _primaries(path, header)
     samples, bits, notes = _colour(path, channels, primaries)
     samples = _inside_display(samples, header, notes)
     if parts > 1:
@@ -45,6 +46,20 @@ def decode(path: Path, max_megapixels: float) -> Raster:
     raster = Raster(samples, "EXR", bits, light="scene", primaries=primaries, notes=notes)
     raster.colour = "grey" if samples.ndim == 2 else "rgb"
     return raster
+
+
+def _primaries(path: Path, header: dict[str, Any]) -> Primaries:
+    """The chromaticities of the header, or sRGB's. Raises ImageError if they describe no colours."""
+    stated = header.get("chromaticities")
+    if stated is None:
+        return SRGB
+    with decoding(path, "EXR"):
+        primaries: Primaries = tuple(float(v) for v in stated)  # type: ignore[assignment]
+    try:
+        matrix_to_srgb(primaries)
+    except ValueError as error:
+        raise ImageError(f"{printable(path)}: damaged EXR: its {error}; export it with its colour space") from error
+    return primaries
 
 
 @contextmanager
@@ -78,22 +93,21 @@ def _check_blocks(path: Path, data: mmap.mmap, max_megapixels: float) -> None:
         (flags,) = struct.unpack_from("<I", data, 4)
         if flags & _DEEP:
             raise ImageError(f"{printable(path)}: deep EXR is not supported; export it flat")
-        position = 8
+        position, blocks, stored = 8, 0, 0.0
         while True:
             attributes, position = _attributes(data, position)
             if attributes:
                 xmin, ymin, xmax, ymax = struct.unpack("<4i", attributes["dataWindow"])
-                check_size(path, xmax - xmin + 1, ymax - ymin + 1, max_megapixels)
+                width, height = xmax - xmin + 1, ymax - ymin + 1
+                check_size(path, width, height, max_megapixels)
+                stored += width * height * _bytes_per_pixel(attributes["channels"])  # the library loads every part
+                check_bytes(path, width, height, stored / (width * height), max_megapixels)
+                blocks += _most_blocks(path, attributes, width, height)
             if not flags & _MULTIPART or not attributes:
                 break
-        # Block offsets follow the header up to where the first block begins.
-        offsets: list[int] = []
-        while not offsets or position < min(offsets):
-            offsets.append(struct.unpack_from("<Q", data, position)[0])
-            position += 8
+        lowest, last = _block_offsets(path, data, position, blocks)
         leader = (4 if flags & _MULTIPART else 0) + (16 if flags & _SINGLE_TILE else 4)
-        last = max(offsets)
-        if min(offsets) == 0:
+        if lowest == 0:
             raise truncated(path, "EXR", "it was never finished: some blocks were not written")
         if not flags & _MULTIPART:  # with several parts the kind of block differs from part to part
             end = last + leader + 4 + struct.unpack_from("<I", data, last + leader)[0]
@@ -105,7 +119,59 @@ def _check_blocks(path: Path, data: mmap.mmap, max_megapixels: float) -> None:
         raise truncated(path, "EXR", "the file ends inside its header or block table") from error
 
 
-def _attributes(data: mmap.mmap, position: int) -> tuple[dict[str, bytes], int]:
+def _block_offsets(path: Path, data: mmap.mmap, position: int, most: int) -> tuple[int, int]:
+    """The lowest and the highest block offset of the table at `position`, which ends where the first block begins.
+
+    most: more blocks than this cannot be. Raises ImageError for a longer table, struct.error if the file ends before.
+    """
+    room = min(most + 1, (len(data) - position) // 8)
+    if room < 1:
+        raise struct.error("no block table")
+    offsets = np.frombuffer(data[position : position + 8 * room], "<u8")
+    lowest = np.minimum.accumulate(offsets)
+    ends = np.flatnonzero(position + 8 * np.arange(1, room + 1, dtype=np.uint64) >= lowest)
+    if ends.size == 0:
+        if room <= most:
+            raise struct.error("the block table does not end")
+        raise ImageError(f"{printable(path)}: damaged EXR: its table lists more than {most} blocks; export it again")
+    count = int(ends[0]) + 1
+    return int(lowest[count - 1]), int(offsets[:count].max())
+
+
+def _bytes_per_pixel(channels: bytes) -> float:
+    """Bytes that all channels of a list take together for one pixel. Raises ValueError, struct.error: damaged.
+
+    Source: OpenEXR file layout, "chlist": name, zero, type (0 uint, 1 half, 2 float), four bytes, sampling in x and y.
+    """
+    total, position = 0.0, 0
+    while channels[position : position + 1] not in (b"\0", b""):
+        position = channels.index(b"\0", position) + 1
+        kind, across, down = struct.unpack_from("<i4xii", channels, position)
+        if kind not in (0, 1, 2) or across < 1 or down < 1:
+            raise ValueError("a channel of unknown type or sampling")
+        total += (2 if kind == 1 else 4) / (across * down)
+        position += 16
+    return total
+
+
+def _most_blocks(path: Path, attributes: dict[str, bytes], width: int, height: int) -> int:
+    """How many blocks a part can have at most: one for each row, or its tiles with every level of detail.
+
+    Raises ImageError if a tile is much larger than the picture: the library makes room for whole tiles.
+    """
+    if "tiles" not in attributes:
+        return height
+    across, down, mode = struct.unpack_from("<IIB", attributes["tiles"])
+    if across < 1 or down < 1 or across * down > max(4 * width * height, _LARGEST_TILE):
+        raise ImageError(
+            f"{printable(path)}: damaged EXR: tiles of {across} x {down} in a picture of {width} x {height}; "
+            "save it with smaller tiles"
+        )
+    tiles = -(-width // across) * -(-height // down)
+    return int(tiles if mode & 15 == 0 else 4 * tiles + 32 * 32)  # levels halve both sides, or each on its own
+
+
+def _attributes(data: mmap.mmap | bytes, position: int) -> tuple[dict[str, bytes], int]:
     """One header from `position`: attribute name -> raw value, and the place after its closing zero.
 
     Raises ValueError or struct.error when the bytes end early.
@@ -169,6 +235,11 @@ def _from_luminance_chroma(path: Path, found: dict[str, Any], primaries: Primari
     red = (_full_size(path, found["RY"], luminance.shape) + 1) * luminance
     blue = (_full_size(path, found["BY"], luminance.shape) + 1) * luminance
     weight_r, weight_g, weight_b = (np.float32(w) for w in rgb_to_xyz(primaries)[1])
+    if weight_g < _LEAST_WEIGHT:
+        raise ImageError(
+            f"{printable(path)}: damaged EXR: green has no luminance in its chromaticities, so luminance-chroma "
+            "cannot be undone; export it as RGB"
+        )
     green = (luminance - weight_r * red - weight_b * blue) / weight_g
     return [red, green, blue]
 

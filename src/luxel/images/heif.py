@@ -8,6 +8,7 @@ import numpy as np
 
 from luxel.errors import ImageError
 from luxel.images import cicp, pillow_formats
+from luxel.images.clean_aperture import clean_aperture
 from luxel.images.picture import Array, Raster, check_size, decoding, printable, read_bytes
 
 _HEAD = 1 << 16  # bytes in which the properties of an AVIF picture lie
@@ -32,6 +33,13 @@ def decode_avif(path: Path, max_megapixels: float) -> Raster:
             raster.samples = _full_scale(deep, raster.bits)
         else:
             raster.notes.append(f"{raster.bits} bit read at 8 bit")
+    try:
+        part = clean_aperture(data, raster.samples.shape[1], raster.samples.shape[0])
+    except ValueError as error:
+        raise ImageError(f"{printable(path)}: damaged AVIF: its clean aperture: {error}; export it again") from error
+    if part is not None and raster.samples[part].shape != raster.samples.shape:
+        raster.samples = np.ascontiguousarray(raster.samples[part])
+        raster.notes.append("pixels outside the clean aperture cut")
     box = head.find(b"colrnclx")
     if raster.icc is None and box >= 0:
         cicp.apply(raster, path, int.from_bytes(head[box + 8 : box + 10]), int.from_bytes(head[box + 10 : box + 12]))

@@ -1,10 +1,9 @@
 """JPEG, and the base picture of gain-map JPEG (Ultra HDR, ISO 21496-1).
 
-The markers are walked by us, so that size, orientation and profile are known before decoding and so that a picture
+`jpeg_stream` walks the markers, so that size, orientation and profile are known before decoding and so that a picture
 which ends early is refused: the decoders themselves fill what is missing with grey.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,21 +11,13 @@ import imagecodecs
 import numpy as np
 
 from luxel.errors import ImageError
-from luxel.images import exif
+from luxel.images import exif, jpeg_stream
 from luxel.images.colour import ADOBE_RGB
-from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
-
-_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
-_UNSUPPORTED_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}  # lossless, hierarchical, JPEG-LS
-_SCAN, _END = 0xDA, 0xD9
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in scan data: not a stuffed zero, a restart or padding
+from luxel.images.picture import Raster, decoding, printable, read_bytes
 
 
 @dataclass(slots=True)
-class _Markers:
-    width: int = 0
-    height: int = 0
-    components: int = 0
+class _Facts:
     exif: bytes | None = None
     icc: dict[int, bytes] = field(default_factory=dict)
     icc_parts: int = 0
@@ -38,12 +29,17 @@ class _Markers:
 def decode(path: Path, max_megapixels: float) -> Raster:
     """The first picture of a JPEG file, 8 bit. Raises ImageError: truncated, 12 bit, lossless, too large."""
     data = read_bytes(path)
-    found = _walk(path, data, max_megapixels)
+    stream = jpeg_stream.walk(path, data, max_megapixels)
+    found = _Facts()
+    for marker, segment in stream.segments:
+        _application(found, marker, segment)
     with decoding(path, "JPEG"):
         samples = imagecodecs.jpeg8_decode(data)
     planes = 1 if samples.ndim == 2 else samples.shape[2]
-    if samples.shape[:2] != (found.height, found.width) or planes != found.components:
+    if samples.shape[:2] != (stream.height, stream.width) or planes != stream.components:
         raise ImageError(f"{printable(path)}: damaged JPEG: the scan does not match the header")
+    with decoding(path, "JPEG"):
+        jpeg_stream.check_complete(path, data, stream, samples, imagecodecs.jpeg8_decode)
     facts = exif.parse(found.exif)
     raster = Raster(samples, "JPEG", 8, orientation=facts.orientation)
     if planes == 1:
@@ -69,48 +65,7 @@ def decode(path: Path, max_megapixels: float) -> Raster:
     return raster
 
 
-def _walk(path: Path, data: bytes, max_megapixels: float) -> _Markers:
-    """Every marker from start to end of the first picture. Raises ImageError if there is no end, or no picture."""
-    found = _Markers()
-    position, in_scan = 2, False
-    while True:
-        match = _NEXT_MARKER.search(data, position)
-        if match is None:
-            raise truncated(path, "JPEG", "no end-of-image marker")
-        marker, position = data[match.end() - 1], match.end()
-        if marker == _END:
-            if not in_scan:
-                raise ImageError(f"{printable(path)}: damaged JPEG: it ends before any picture data")
-            return found
-        if marker in (0x01, 0xD8):  # markers without a segment
-            continue
-        length = int.from_bytes(data[position : position + 2])
-        segment = data[position + 2 : position + length]
-        if length < 2 or len(segment) < length - 2:
-            raise truncated(path, "JPEG", "the file ends inside its header")
-        position += length
-        if marker in _UNSUPPORTED_FRAMES:
-            raise ImageError(f"{printable(path)}: lossless or hierarchical JPEG is not supported; export it as PNG")
-        if marker in _FRAMES and not found.components:
-            if len(segment) < 6:
-                raise ImageError(f"{printable(path)}: damaged JPEG: the frame header is too short")
-            found.height, found.width = int.from_bytes(segment[1:3]), int.from_bytes(segment[3:5])
-            found.components = segment[5]
-            check_size(path, found.width, found.height, max_megapixels)
-            if segment[0] != 8 or found.components not in (1, 3, 4):
-                raise ImageError(
-                    f"{printable(path)}: {segment[0]}-bit JPEG with {found.components} channels is not supported; "
-                    "export it as 8-bit JPEG or PNG"
-                )
-        elif marker == _SCAN:
-            if not found.components:
-                raise ImageError(f"{printable(path)}: damaged JPEG: picture data without a frame header")
-            in_scan = True
-        else:
-            _application(found, marker, segment)
-
-
-def _application(found: _Markers, marker: int, segment: bytes) -> None:
+def _application(found: _Facts, marker: int, segment: bytes) -> None:
     if marker == 0xE1 and segment.startswith(b"Exif\0"):
         found.exif = found.exif or segment
     elif marker == 0xE1 and b"http://ns.adobe.com/hdr-gain-map/" in segment:

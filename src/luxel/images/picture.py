@@ -15,6 +15,10 @@ Array = npt.NDArray[Any]
 Colour = Literal["grey", "rgb", "cmyk", "lab"]
 
 
+BYTES_PER_PIXEL = 16
+"""The limit on decoded bytes, for each pixel of the limit on pixels: four channels of 32 bits."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A picture as a person sees it.
@@ -80,6 +84,23 @@ def check_size(path: Path, width: int, height: int, max_megapixels: float) -> No
         )
 
 
+def check_bytes(path: Path, width: int, height: int, bytes_per_pixel: float, max_megapixels: float) -> None:
+    """Raise ImageError if the samples take more than `BYTES_PER_PIXEL` for each of `max_megapixels`.
+
+    path: the file.
+    width, height: pixels.
+    bytes_per_pixel: of all channels together, as decoded.
+    max_megapixels: as in `read`, 10^6 pixels.
+    """
+    size, limit = width * height * bytes_per_pixel / 1e6, max_megapixels * BYTES_PER_PIXEL
+    if size > limit:
+        raise ImageError(
+            f"{printable(path)}: {width} x {height} pixels of {bytes_per_pixel:g} bytes are {size:.6g} megabytes, over "
+            f"the limit of {limit:g} ({BYTES_PER_PIXEL} for each pixel of max_megapixels); export it with fewer "
+            "channels or bits"
+        )
+
+
 @contextmanager
 def decoding(path: Path, what: str) -> Iterator[None]:
     """Around one call into a format library: whatever it raises on hostile bytes becomes an ImageError.
@@ -97,6 +118,33 @@ def decoding(path: Path, what: str) -> Iterator[None]:
         reason = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(error)
         raise ImageError(
             f"{printable(path)}: damaged, truncated or unsupported {what}: {' '.join(reason.split())[:160]}"
+        ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around one whole reader: nothing but an ImageError leaves it, so one file never ends a run over many.
+
+    path: the file. `decoding` names the format where a library fails; what is left to this guard is a damaged value
+    that passed every check and made our own code fail, and the memory running out.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            f"{printable(path)}: not enough memory to read it; lower max_megapixels or make the picture smaller"
+        ) from error
+    except ImportError as error:
+        raise ImageError(
+            f"{printable(path)}: a library it needs cannot be loaded: {error}; install luxel again"
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ImageError(
+            f"{printable(path)}: cannot be read, one of its values is damaged or unsupported "
+            f"({type(error).__name__}: {reason}); export it again"
         ) from error
 
 

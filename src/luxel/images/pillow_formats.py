@@ -1,9 +1,13 @@
 """Formats whose pixels come from Pillow, at 8 bit: WebP, GIF, BMP, 8-bit AVIF and YCbCr TIFF.
 
 Plugins are called by name, never through `Image.open`: only formats on this page can be opened (no EPS, which would
-start Ghostscript), and Pillow's process-wide pixel limit is left as it is, since every size is checked here.
+start Ghostscript). Every size is checked here against the caller's limit, so Pillow's process-wide one is set aside
+while its plugins work, and put back.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,10 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
 from luxel.errors import ImageError
-from luxel.images import exif
+from luxel.images import bmp, exif
 from luxel.images.colour import strips
-from luxel.images.picture import Raster, check_size, decoding, printable
+from luxel.images.picture import Raster, check_size, decoding, printable, truncated
+from luxel.images.webp_size import HEAD, webp_size
 
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -26,8 +31,38 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 _TO_RGB = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "La": "LA", "RGBa": "RGBA"}
 
 
+_LIMIT_LOCK = threading.Lock()
+_limit_users: list[int | None] = []  # one entry, the limit found, for each thread inside `_own_limit`
+
+
 def decode(path: Path, kind: str, max_megapixels: float) -> Raster:
     """The first frame. kind: a key of the table above. Raises ImageError: truncated, damaged, too large."""
+    if kind == "WEBP":  # its plugin makes room for the picture when it opens the file
+        with path.open("rb") as file:
+            size = webp_size(file.read(HEAD))
+        if size is None:
+            raise truncated(path, "WebP", "it has no header with a size")
+        check_size(path, *size, max_megapixels)
+    with _own_limit():
+        return _decode(path, kind, max_megapixels)
+
+
+@contextmanager
+def _own_limit() -> Iterator[None]:
+    """Set Pillow's limit on pixels aside; the last of several threads puts it back."""
+    with _LIMIT_LOCK:
+        _limit_users.append(_limit_users[0] if _limit_users else Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with _LIMIT_LOCK:
+            limit = _limit_users.pop()
+            if not _limit_users:
+                Image.MAX_IMAGE_PIXELS = limit
+
+
+def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
     with decoding(path, kind):
         image = _PLUGINS[kind](path)
     with image:
@@ -36,9 +71,13 @@ def decode(path: Path, kind: str, max_megapixels: float) -> Raster:
             frames = getattr(image, "n_frames", 1)
             block = image.info.get("exif")
             profile = image.info.get("icc_profile")
+            # A first frame may be smaller than the canvas; around it a viewer shows what lies behind the picture.
+            covered = image.tile[0].extents if kind == "GIF" and image.tile else None
             image.load()
             mode = _TO_RGB.get(image.mode, image.mode)
             if "transparency" in image.info:
+                mode = {"L": "LA", "RGB": "RGBA"}.get(mode, mode)
+            if covered is not None and covered != (0, 0, *image.size):
                 mode = {"L": "LA", "RGB": "RGBA"}.get(mode, mode)
             if mode not in ("L", "LA", "RGB", "RGBA"):
                 raise ImageError(f"{printable(path)}: {kind} of type {mode} is not supported; export it as PNG")
@@ -48,6 +87,17 @@ def decode(path: Path, kind: str, max_megapixels: float) -> Raster:
     raster.colour = "grey" if mode in ("L", "LA") else "rgb"
     if mode in ("LA", "RGBA"):
         raster.alpha = "straight"
+    if covered is not None and covered != (0, 0, *samples.shape[1::-1]):
+        left, top, right, bottom = covered
+        inside = np.zeros(samples.shape[:2], bool)
+        inside[top:bottom, left:right] = True
+        samples[~inside, -1] = 0
+        raster.notes.append(
+            f"first frame covers {right - left} x {bottom - top} of {samples.shape[1]} x {len(samples)}"
+        )
+    if kind == "BMP":
+        raster.icc, note = bmp.profile(path)
+        raster.notes += note
     if frames > 1:
         raster.notes.append(f"first of {frames} frames")
     if facts.damaged:

@@ -8,11 +8,13 @@ import imagecodecs
 
 from luxel.errors import ImageError
 from luxel.images import cicp, exif
+from luxel.images.colour import SRGB, Primaries, matrix_to_srgb
 from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
 
-_WANTED = {b"IHDR", b"iCCP", b"eXIf", b"cICP", b"gAMA", b"sRGB", b"acTL"}
+_WANTED = {b"IHDR", b"iCCP", b"eXIf", b"cICP", b"gAMA", b"sRGB", b"acTL", b"cHRM"}
 _MAX_PROFILE = 16 << 20  # bytes: a profile is decompressed, so a small chunk could ask for any memory
 _SRGB_GAMMA = 45455
+_LIKE_SRGB = 0.002  # of a chromaticity: writers round
 
 
 def decode(path: Path, max_megapixels: float) -> Raster:
@@ -38,11 +40,27 @@ def decode(path: Path, max_megapixels: float) -> Raster:
         raster.icc = _profile(chunks[b"iCCP"])
         if raster.icc is None:
             raster.notes.append("ICC profile broken: treated as sRGB")
-    elif b"sRGB" not in chunks and len(gamma := chunks.get(b"gAMA", b"")) == 4:
-        value = int.from_bytes(gamma)
-        if abs(value - _SRGB_GAMMA) > 0.05 * _SRGB_GAMMA:
-            raster.notes.append(f"PNG gamma {value / 1e5:g} ignored: treated as sRGB")
+    elif b"sRGB" not in chunks:
+        _gamma_and_primaries(raster, chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b""))
     return raster
+
+
+def _gamma_and_primaries(raster: Raster, gamma: bytes, primaries: bytes) -> None:
+    """Apply the primaries of a cHRM chunk; note a gamma other than sRGB's. Source: PNG, 11.3.2.1 and 11.3.2.2."""
+    if len(gamma) == 4 and abs((value := int.from_bytes(gamma)) - _SRGB_GAMMA) > 0.05 * _SRGB_GAMMA:
+        raster.notes.append(f"PNG gamma {value / 1e5:g} ignored: treated as sRGB")
+    if len(primaries) != 32 or raster.colour != "rgb":
+        return
+    white_x, white_y, *rest = (n / 1e5 for n in struct.unpack(">8I", primaries))
+    stated: Primaries = (*rest, white_x, white_y)
+    if max(abs(a - b) for a, b in zip(stated, SRGB, strict=True)) <= _LIKE_SRGB:
+        return
+    try:
+        matrix_to_srgb(stated)
+    except ValueError as error:
+        raster.notes.append(f"PNG {error}: treated as sRGB")
+        return
+    raster.primaries = stated
 
 
 def _walk(path: Path, data: bytes, max_megapixels: float) -> dict[bytes, bytes]:

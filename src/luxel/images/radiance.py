@@ -8,7 +8,7 @@ import numpy as np
 
 from luxel.errors import ImageError
 from luxel.images.colour import SRGB, Primaries, rgb_to_xyz
-from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes
+from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
 
 _MAX_HEADER = 1 << 16
 _RESOLUTION = re.compile(rb"([-+])([XY]) +(\d+) +([-+])([XY]) +(\d+)\s*$")
@@ -31,8 +31,9 @@ def decode(path: Path, max_megapixels: float) -> Raster:
     if kind not in (b"32-bit_rle_rgbe", b"32-bit_rle_xyze"):
         raise ImageError(f"{printable(path)}: HDR pixels of format {kind.decode('latin-1')!r} are not supported")
     canonical = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y %d +X %d\n" % (rows, columns)
+    pixels = _without_old_runs(path, data[start:], rows, columns)
     with decoding(path, "HDR"):
-        light = imagecodecs.rgbe_decode(canonical + data[start:])
+        light = imagecodecs.rgbe_decode(canonical + pixels)
         exposure = float(np.prod([float(v) for v in header.get(b"EXPOSURE", [])]))
         stated = tuple(float(v) for v in b" ".join(header.get(b"PRIMARIES", [])[-1:]).split())
     raster = Raster(light, "HDR", 8, light="scene", orientation=_orientation(match))
@@ -46,6 +47,29 @@ def decode(path: Path, max_megapixels: float) -> Raster:
     elif len(stated) == 8:
         raster.primaries = _as_primaries(stated)
     return raster
+
+
+def _without_old_runs(path: Path, pixels: bytes, rows: int, columns: int) -> bytes:
+    """The pixels, with runs of the first Radiance versions written out; as they are without such runs.
+
+    A pixel of mantissas 1, 1, 1 repeats the one before it as often as its exponent says; of several in a row each
+    counts 256 times as much as the one before it. Source: Radiance, color.c, oldreadcolrs.
+    """
+    new_runs = 8 <= columns <= 32767 and pixels[:2] == b"\2\2" and int.from_bytes(pixels[2:4]) == columns
+    quads = np.frombuffer(pixels[: len(pixels) // 4 * 4], np.uint8).reshape(-1, 4)
+    runs = (quads[:, :3] == 1).all(axis=1)
+    if new_runs or not runs.any():
+        return pixels
+    if runs[0]:
+        raise ImageError(f"{printable(path)}: damaged HDR: it begins with a run of no pixel; export it again")
+    index = np.arange(len(quads))
+    colour = np.maximum.accumulate(np.where(runs, 0, index))  # the pixel that each place repeats
+    power = np.minimum(index - colour - 1, 3)  # of 256; four in a row are more than any picture holds
+    counts = np.where(runs, quads[:, 3].astype(np.int64) << (8 * np.maximum(power, 0)), 1)
+    ends = np.minimum(np.cumsum(counts), rows * columns)
+    if ends[-1] < rows * columns:
+        raise truncated(path, "HDR", f"its runs hold {ends[-1]} of {rows * columns} pixels")
+    return np.repeat(quads[colour], np.diff(ends, prepend=0), axis=0).tobytes()
 
 
 def _header(path: Path, data: bytes) -> tuple[dict[bytes, list[bytes]], bytes, int]:

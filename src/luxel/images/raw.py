@@ -15,6 +15,7 @@ import numpy as np
 import rawpy
 
 from luxel.errors import ImageError
+from luxel.images import tiff_directories
 from luxel.images.picture import Raster, check_size, decoding, printable
 
 
@@ -23,6 +24,7 @@ def decode(path: Path, max_megapixels: float) -> Raster:
 
     Raises ImageError: not a RAW file LibRaw knows, truncated, damaged, too large.
     """
+    check_float(path)
     raw = rawpy.RawPy()
     try:
         with decoding(path, "camera RAW"):
@@ -35,6 +37,7 @@ def decode(path: Path, max_megapixels: float) -> Raster:
                 ) from error
             sizes = raw.sizes
         check_size(path, sizes.width, sizes.height, max_megapixels)
+        check_size(path, sizes.raw_width, sizes.raw_height, 2 * max_megapixels)  # with the masked border
         with decoding(path, "camera RAW"):
             raw.unpack()
             balance = raw.camera_whitebalance
@@ -55,3 +58,16 @@ def decode(path: Path, max_megapixels: float) -> Raster:
     if light.shape[2] == 1:
         light = np.repeat(light, 3, axis=2)
     return Raster(light, "RAW", 16, light="camera", notes=notes)
+
+
+def check_float(path: Path) -> None:
+    """Raise ImageError for float sensor data that LibRaw would render black or as noise."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*"):
+            return
+    try:
+        fault = tiff_directories.survey(path).float_fault
+    except ImageError:  # LibRaw says what is wrong
+        return
+    if fault is not None:
+        raise ImageError(f"{printable(path)}: DNG of {fault} is not supported; convert it to integer DNG or float TIFF")

@@ -7,7 +7,8 @@ import numpy as np
 import rawpy
 
 from luxel.errors import ImageError
-from luxel.images.picture import check_size, decoding, printable
+from luxel.images.picture import check_size, decoding, printable, reading
+from luxel.images.raw import check_float
 
 SATURATED = 0.99
 """Share of the range from black to white level from which a photosite counts as saturated: sensors vary a little."""
@@ -40,6 +41,12 @@ def read_raw_levels(path: str | Path, *, max_megapixels: float = 200.0) -> RawLe
     Raises ImageError: no RAW file LibRaw knows, truncated, damaged, too large.
     """
     path = Path(path)
+    with reading(path):
+        return _read_levels(path, max_megapixels)
+
+
+def _read_levels(path: Path, max_megapixels: float) -> RawLevels | None:
+    check_float(path)
     raw = rawpy.RawPy()
     try:
         with decoding(path, "camera RAW"):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from luxel.errors import ImageError
 from luxel.images import colour
-from luxel.images.picture import Array, Picture, Raster, decoding, printable
+from luxel.images.picture import Array, Picture, Raster, decoding, printable, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 
 _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
@@ -24,6 +24,11 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> Pict
     Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not a picture.
     """
     where = Path(path)
+    with reading(where):
+        return _read(where, max_megapixels)
+
+
+def _read(where: Path, max_megapixels: float) -> Picture:
     raster = _decode(where, sniff(where), max_megapixels)
     if raster.light == "scene":
         from luxel.images import rendering
@@ -48,6 +53,11 @@ def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) 
     channel that would be negative. Raises ImageError as `read` does, and for files that store display-encoded pictures.
     """
     where = Path(path)
+    with reading(where):
+        return _read_linear(where, max_megapixels)
+
+
+def _read_linear(where: Path, max_megapixels: float) -> npt.NDArray[np.float32]:
     kind = sniff(where)
     raster = _decode(where, kind, max_megapixels) if kind in _LIGHT else None
     if raster is None or raster.light is None:
@@ -112,7 +122,7 @@ def _to_srgb(raster: Raster) -> Array:
         samples = rendering.clean(samples, notes)
     if raster.alpha is not None:
         if samples.dtype.kind == "f" or samples[..., -1].min() < np.iinfo(samples.dtype).max:
-            samples = colour.over_white(samples, raster.alpha)
+            samples = colour.over_white(samples, raster.alpha, raster.colour)
             notes.append("alpha composited on white")
         else:
             samples = samples[..., :-1]
@@ -135,7 +145,7 @@ def _to_srgb(raster: Raster) -> Array:
         return colour.cmyk_to_rgb(samples)
     if raster.colour == "rgb" and (raster.primaries, raster.transfer) != (colour.SRGB, "sRGB"):
         names = {colour.DISPLAY_P3: "Display P3", colour.BT2020: "BT.2020", colour.ADOBE_RGB: "Adobe RGB"}
-        notes.append(f"{names[raster.primaries]} -> sRGB")
+        notes.append(f"{names.get(raster.primaries, 'primaries of the file')} -> sRGB")
         return colour.primaries_to_srgb(samples, raster.primaries, raster.transfer)
     return samples
 

@@ -8,8 +8,8 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from luxel.errors import ImageError
-from luxel.images import icc, pillow_formats, tiff_directories
-from luxel.images.picture import Array, Colour, Raster, check_size, decoding, printable, truncated
+from luxel.images import icc, pillow_formats, tiff_directories, tiff_segments
+from luxel.images.picture import Array, Colour, Raster, check_size, decoding, printable
 
 # tifffile reports every damaged tag through logging, which without a handler prints to the terminal. Programs that
 # configure logging still receive it all.
@@ -25,6 +25,7 @@ _COLOURS: dict[int, tuple[Colour, int]] = {
     PHOTOMETRIC.CIELAB: ("lab", 3),
 }
 _MAX_SAMPLES = 8  # per pixel; more is a stack of measurements, not a picture
+_DARKEST_TOP = 4  # stops that the brightest sample of 17 to 32 bits may lie under full scale
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
@@ -43,18 +44,20 @@ def decode(path: Path, max_megapixels: float) -> Raster:
             page = file.pages[directories.picture]
         if not isinstance(page, tifffile.TiffPage):
             raise ImageError(f"{printable(path)}: damaged TIFF: page {directories.picture + 1} cannot be read")
-        raster = _read_page(path, file, page, max_megapixels)
+        raster = _read_page(path, page, max_megapixels)
     if directories.pages > 1:
         raster.notes.append(f"page {directories.picture + 1} of {directories.pages}")
     return raster
 
 
-def _read_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage, max_megapixels: float) -> Raster:
+def _read_page(path: Path, page: tifffile.TiffPage, max_megapixels: float) -> Raster:
     name = printable(path)
     planes = page.samplesperpixel
     facts = (page.imagewidth, page.imagelength, planes, page.bitspersample, page.photometric, page.compression)
     if not all(isinstance(fact, int) for fact in facts):  # tifffile hands on what a damaged tag holds
         raise ImageError(f"{name}: damaged TIFF: one of its tags has the wrong type")
+    if not all(isinstance(n, int) for n in (*page.dataoffsets, *page.databytecounts)):
+        raise ImageError(f"{name}: damaged TIFF: the places of its pixel data are not numbers; export it again")
     check_size(path, page.imagewidth, page.imagelength, max_megapixels)
     if page.photometric not in _COLOURS or page.imagedepth > 1 or planes > _MAX_SAMPLES:
         raise ImageError(f"{name}: TIFF with {planes} channels of type {page.photometric!r} is not supported")
@@ -65,10 +68,7 @@ def _read_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage, max
         )
     if planes < channels:
         raise ImageError(f"{name}: damaged TIFF: {colour} with {planes} channels")
-    size = file.filehandle.size
-    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
-        if length < 1 or offset + length > size:
-            raise truncated(path, "TIFF", f"pixel data runs to byte {offset + length} of {size}")
+    tiff_segments.check(path, page, max_megapixels)
     orientation = page.tags.valueof(274, default=1)
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression not in (7, 34892):  # JPEG inside comes as RGB
         raster = pillow_formats.decode(path, "TIFF", max_megapixels)
@@ -76,15 +76,21 @@ def _read_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage, max
         return raster
     if colour == "lab" and (page.compression in (6, 7) or page.dtype.kind != "u"):
         raise ImageError(f"{name}: Lab TIFF of this kind is not supported; export it as RGB")
+    tiff_segments.check_jpegs(path, page, max_megapixels)
     with decoding(path, "TIFF"):
         samples = page.asarray()
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes not in ("YX", "YXS"):
         raise ImageError(f"{name}: TIFF with axes {page.axes} is not supported")
-    raster = Raster(
-        np.ascontiguousarray(samples), "TIFF", page.bitspersample, colour=colour, icc=page.iccprofile or None
-    )
+    raster = Raster(np.ascontiguousarray(samples), "TIFF", page.bitspersample, colour=colour)
+    profile = page.iccprofile
+    if isinstance(profile, bytes):
+        raster.icc = profile or None
+    elif profile is not None:
+        raise ImageError(
+            f"{name}: damaged TIFF: its ICC profile tag holds {profile!r:.20}, not a profile; export it again"
+        )
     raster.orientation = orientation if orientation in range(1, 9) else 1
     _separate_alpha(raster, channels, page)
     _scale(path, raster, page)
@@ -101,6 +107,10 @@ def _separate_alpha(raster: Raster, channels: int, page: tifffile.TiffPage) -> N
     if alpha is not None and channels + alpha < page.samplesperpixel:
         kept.append(channels + alpha)
         raster.alpha = "premultiplied" if extra[alpha] == _ASSOCIATED else "straight"
+    elif not extra and page.samplesperpixel == channels + 1:  # so old writers and most readers have it
+        kept.append(channels)
+        raster.alpha = "straight"
+        raster.notes.append(f"channel {channels + 1} without a description taken as alpha")
     if len(kept) < page.samplesperpixel:
         raster.notes.append(f"{page.samplesperpixel - len(kept)} extra channels ignored")
     if raster.samples.ndim == 3 and len(kept) < raster.samples.shape[2]:
@@ -121,8 +131,7 @@ def _scale(path: Path, raster: Raster, page: tifffile.TiffPage) -> None:
         raster.samples = _palette(path, samples, page)
         return
     if samples.dtype.itemsize == 4:
-        samples = (samples >> (bits - 16) if bits > 16 else samples).astype(np.uint16)
-        raster.notes.append(f"{bits} bit reduced to 16 bit")
+        samples = _to_16_bit(path, samples, raster)
     elif bits not in (8, 16):
         top, full = (1 << bits) - 1, 255 if bits < 8 else 65535
         table = ((np.arange(top + 1, dtype=np.uint32) * full + top // 2) // top).astype(
@@ -130,8 +139,30 @@ def _scale(path: Path, raster: Raster, page: tifffile.TiffPage) -> None:
         )
         samples = np.take(table, samples.astype(np.uint16))
     if page.photometric == PHOTOMETRIC.MINISWHITE:
-        samples = np.invert(samples)
+        if raster.alpha is None:
+            samples = np.invert(samples)
+        else:  # alpha stays; darkness premultiplied by alpha becomes light premultiplied by alpha
+            ink, alpha = samples[..., :-1], samples[..., -1:]
+            ink[:] = alpha - np.minimum(ink, alpha) if raster.alpha == "premultiplied" else np.invert(ink)
     raster.samples = samples
+
+
+def _to_16_bit(path: Path, samples: Array, raster: Raster) -> Array:
+    """Samples of 17 to 32 bits as uint16, cut at the low end, or as they are where they use no more than 16 bits.
+
+    Raises ImageError for values in between that would all be nearly black at full scale.
+    """
+    bits, largest = raster.bits, int(samples.max())
+    if largest <= 65535:
+        raster.notes.append(f"{bits} bit holding 16-bit values (up to {largest}) read as 16 bit")
+        return samples.astype(np.uint16)
+    if largest < 1 << (bits - _DARKEST_TOP):
+        raise ImageError(
+            f"{printable(path)}: {bits}-bit TIFF whose largest value is {largest} of {(1 << bits) - 1}: its white is "
+            "not known; export it as 16 bit"
+        )
+    raster.notes.append(f"{bits} bit reduced to 16 bit")
+    return (samples >> (bits - 16)).astype(np.uint16)
 
 
 def _palette(path: Path, samples: Array, page: tifffile.TiffPage) -> Array:

@@ -11,6 +11,12 @@ from pathlib import Path
 from luxel.images.picture import truncated
 
 _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 262, 330, 50706
+_BITS, _COMPRESSION, _PREDICTOR, _SAMPLE_FORMAT, _WHITE_LEVEL = 258, 259, 317, 339, 50717
+_WANTED = {
+    _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION,
+    _BITS, _COMPRESSION, _PREDICTOR, _SAMPLE_FORMAT, _WHITE_LEVEL,
+}  # fmt: skip
+_FLOAT, _FLOAT_PREDICTORS = 3, {3, 34894, 34895}
 _SENSOR_DATA = {32803, 34892}  # colour filter array, linear RAW
 _MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_CHILDREN = 1000, 1000, 16
 _WITH_CHILDREN = 4  # leading directories whose sub-directories are looked at: RAW files have theirs in the first
@@ -20,12 +26,14 @@ _WITH_CHILDREN = 4  # leading directories whose sub-directories are looked at: R
 class Directories:
     """pages: how many follow each other, counted up to 1000. picture: the first that is no reduced copy.
 
-    camera_raw: whether one of them holds sensor data.
+    camera_raw: whether one of them holds sensor data. float_fault: why LibRaw would render float sensor data wrongly,
+    or None.
     """
 
     pages: int
     picture: int
     camera_raw: bool
+    float_fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ def survey(path: Path) -> Directories:
         seen: set[int] = set()
         reduced: list[bool] = []
         camera_raw = False
+        float_fault: str | None = None
         try:
             (offset,) = struct.unpack_from(layout.pointer, data, 8 if big else 4)
             while offset and offset not in seen and len(seen) < _MAX_DIRECTORIES:
@@ -57,21 +66,35 @@ def survey(path: Path) -> Directories:
                     if len(seen) <= _WITH_CHILDREN
                 ]
                 camera_raw |= any(_is_sensor_data(t) for t in (tags, *children))
+                for directory in (tags, *children):
+                    float_fault = float_fault or _float_fault(directory)
                 reduced.append(bool(tags.get(_SUBFILE_TYPE, [0])[0] & 1))
         except (struct.error, OverflowError) as error:
             if not reduced:
                 raise truncated(path, "TIFF", "the file ends before its first directory") from error
     if not reduced:
         raise truncated(path, "TIFF", "it has no directory")
-    return Directories(len(reduced), reduced.index(False) if False in reduced else 0, camera_raw)
+    return Directories(len(reduced), reduced.index(False) if False in reduced else 0, camera_raw, float_fault)
 
 
 def _is_sensor_data(tags: dict[int, list[int]]) -> bool:
     return _DNG_VERSION in tags or not _SENSOR_DATA.isdisjoint(tags.get(_PHOTOMETRIC, []))
 
 
+def _float_fault(tags: dict[int, list[int]]) -> str | None:
+    """What LibRaw 0.22 gets wrong about float sensor data: half floats become black without a stated white, and
+    compressed ones are always decoded by the float predictor."""
+    if _SENSOR_DATA.isdisjoint(tags.get(_PHOTOMETRIC, [])) or tags.get(_SAMPLE_FORMAT, [1])[0] != _FLOAT:
+        return None
+    if tags.get(_BITS, [32])[0] < 32 and _WHITE_LEVEL not in tags:
+        return f"{tags[_BITS][0]}-bit float without a white level"
+    if tags.get(_COMPRESSION, [1])[0] != 1 and tags.get(_PREDICTOR, [1])[0] not in _FLOAT_PREDICTORS:
+        return "compressed float without the float predictor"
+    return None
+
+
 def _directory(data: mmap.mmap, offset: int, order: str, layout: _Layout) -> tuple[dict[int, list[int]], int]:
-    """The integer values of the four tags this page needs, and the offset of the next directory (0: none)."""
+    """The integer values of the tags this page needs, and the offset of the next directory (0: none)."""
     (count,) = struct.unpack_from(layout.count, data, offset)
     if count > _MAX_ENTRIES:
         raise struct.error("too many entries")
@@ -79,7 +102,7 @@ def _directory(data: mmap.mmap, offset: int, order: str, layout: _Layout) -> tup
     tags: dict[int, list[int]] = {}
     for at in range(start, start + count * layout.entry, layout.entry):
         tag, kind = struct.unpack_from(order + "HH", data, at)
-        if tag in (_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION):
+        if tag in _WANTED:
             tags[tag] = _values(data, at, kind, order, layout)
     (following,) = struct.unpack_from(layout.pointer, data, start + count * layout.entry)
     return tags, following
