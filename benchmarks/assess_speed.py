@@ -143,7 +143,7 @@ def one_picture(picture: Path, weights: Path | None, scratch: Path, runs: int, u
 def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[float, float]]:
     """Wall and processor seconds of each step of `luxel assess PICTURE --heatmap`, in a process that did nothing yet.
 
-    The steps follow `luxel.assessor`; that they still do is checked at the end against `Assessor.assess`.
+    The steps follow `luxel.assessment.assessor`; that they still do is checked at the end against `Assessor.assess`.
     """
     found: dict[str, tuple[float, float]] = {}
     began = time.perf_counter(), time.process_time()
@@ -157,15 +157,17 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
     import numpy as np
 
     lap("import NumPy")
-    from luxel import heatmap, images, runtime
-    from luxel import weights as weights_files
-    from luxel.assessor import WORKING_SIZE, Assessor, _mean_over_strips
-    from luxel.batch.run import Settings  # noqa: F401  (the command imports it too)
-    from luxel.ev import recommended_ev
-    from luxel.guided import guided_upsample
+    from luxel import images
+    from luxel.assessment import runtime
+    from luxel.assessment import weights as weights_files
+    from luxel.assessment.assessor import WORKING_SIZE, Assessor, _mean_over_strips
+    from luxel.assessment.batch import Settings  # noqa: F401  (the command imports it too)
+    from luxel.assessment.ev import recommended_ev
+    from luxel.draw import heatmap
+    from luxel.filters.guided import guided_upsample
+    from luxel.filters.shrink import shrink, working_shape
     from luxel.photometry import lightness
     from luxel.residual import mean_residual_score, over_area, under_area
-    from luxel.shrink import shrink, working_shape
 
     lap("import luxel")
     import onnxruntime  # noqa: F401
@@ -197,7 +199,9 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
     images.write(out, drawn)
     lap("write")
     if not np.allclose(Assessor(weights).assess(picture).residual, residual, atol=1e-5):
-        sys.exit("benchmarks/assess_speed.py: its steps no longer follow luxel.assessor; bring stages() up to date")
+        sys.exit(
+            "benchmarks/assess_speed.py: its steps differ from luxel.assessment.assessor; bring stages() up to date"
+        )
     return found
 
 
@@ -216,7 +220,7 @@ def folder_files(folder: Path | None, picture: Path, made: Path) -> list[Path]:
 def over_folder(files: list[Path], weights: Path | None, scratch: Path, unit: float) -> None:
     """Print part 3."""
     from luxel import images
-    from luxel.assessor import Assessor
+    from luxel.assessment.assessor import Assessor
 
     listed = scratch / "listed"
     listed.mkdir()

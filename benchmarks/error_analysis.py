@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from luxel.assessment.runtime import load, predict
+from luxel.assessment.weights import locate
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.cli.progress import bar
 from luxel.dataset.bracket import LEVELS
-from luxel.dataset.scenes import data_root, list_sources, render_store
-from luxel.dataset.validation import ValidationPicture, validation_pictures
 from luxel.photometry import as_unit_float, lightness
-from luxel.runtime import load, predict
-from luxel.weights import locate
+from luxel.samples.scenes import data_root, list_sources, render_store
+from luxel.samples.validation import ValidationPicture, validation_pictures
 
 CLIPPED, BLACK = 250, 8
 """8-bit codes from which all channels count as clipped, and up to which all count as black."""

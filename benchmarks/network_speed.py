@@ -73,7 +73,7 @@ def main() -> None:
     import numpy as np
     import torch
 
-    from luxel.weights import locate
+    from luxel.assessment.weights import locate
 
     torch.set_num_threads(arguments.threads)
     describe_machine(arguments)
@@ -215,7 +215,7 @@ def onnx_rows(weights: Path, threads: int, skipped: list[str], *, precision: str
     """The exported network as luxel itself loads it, and float32 variants that luxel does not use."""
     import onnxruntime
 
-    from luxel.runtime import load
+    from luxel.assessment.runtime import load
 
     ours = " (luxel's default)" if precision == "float32" else ""
     yield Row(f"ONNX Runtime {precision}{ours}", load(weights, backend="onnxruntime", threads=threads))

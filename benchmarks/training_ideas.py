@@ -15,9 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-from luxel.batch.journal import replacing
-from luxel.config import load_recipe
+from luxel.assessment.journal import replacing
 from luxel.train.loop import train
+from luxel.train.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pieanet-short.toml"
 BASE = "as it is"

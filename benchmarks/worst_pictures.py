@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel import heatmap, metrics
-from luxel.dataset.scenes import data_root, list_sources, render_store
-from luxel.dataset.validation import ValidationPicture, validation_pictures
+from luxel import metrics
+from luxel.assessment.runtime import load, predict
+from luxel.assessment.weights import locate
+from luxel.draw import heatmap
 from luxel.photometry import as_unit_float
-from luxel.runtime import load, predict
-from luxel.weights import locate
+from luxel.samples.scenes import data_root, list_sources, render_store
+from luxel.samples.validation import ValidationPicture, validation_pictures
 
 HEIGHT = 160
 ERROR_LIMIT = 0.5

@@ -14,11 +14,11 @@ import numpy as np
 
 from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.prepare import PreparedScene
-from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.reference import ZoneRules, make_reference
 from luxel.dataset.scan import FrameSource, SceneSource
 from luxel.dataset.zone_decisions import pull_decisions
 from luxel.errors import ImageError
+from luxel.samples.procedural import procedural_scene
 
 
 def write_source(folder: Path, name: str, seed: int, **more: Any) -> SceneSource:

@@ -1,6 +1,7 @@
 """Small honest networks for tests, in the form of exported weights: local, computable by hand, no training.
 
-Each writes an ONNX graph with the contract of `luxel.runtime`: image [B, 3, H, W] in, residual [B, 1, H, W] out.
+Each writes an ONNX graph with the contract of `luxel.assessment.runtime`: image [B, 3, H, W] in, residual [B, 1, H, W]
+out.
 """
 
 from pathlib import Path

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 import standin_network as standin
-from luxel import assessor, residual
-from luxel.assessor import Assessor
+from luxel import residual
+from luxel.assessment import assessor
+from luxel.assessment.assessor import Assessor
 from luxel.errors import ImageError, LuxelError, WeightsError
 from luxel.photometry import expose, lightness, to_linear, to_srgb
-from luxel.residual_png import decode_residual
+from luxel.residual_files import decode_residual
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_the_dict_is_plain_json(judge: Assessor, weights: Path, tmp_path: Path) 
 
 
 def test_heatmap_is_the_renderers(judge: Assessor) -> None:
-    from luxel import heatmap
+    from luxel.draw import heatmap
 
     result = judge.assess(picture(50, 60))
     np.testing.assert_array_equal(

@@ -16,13 +16,13 @@ import pytest
 from rich.console import Console
 
 from luxel import images
-from luxel.assessor import Assessor
-from luxel.batch import tables
-from luxel.batch.find import OUTPUT_ENDINGS, Found, find
-from luxel.batch.journal import FILE_NAME, Journal, Row, Stamp
-from luxel.batch.run import _DRAW, Run, Settings, assess_one
-from luxel.batch.workers import Died, in_processes
+from luxel.assessment import tables
+from luxel.assessment.assessor import Assessor
+from luxel.assessment.batch import _DRAW, Run, Settings, assess_one
+from luxel.assessment.journal import FILE_NAME, Journal, Row, Stamp
 from luxel.errors import LuxelError, WeightsError
+from luxel.jobs.find import OUTPUT_ENDINGS, Found, find
+from luxel.jobs.processes import Died, in_processes
 from standin_network import global_mean, grey_target
 
 
@@ -232,7 +232,7 @@ def counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Row], list[
         assessed.append(picture.path.name)
         return assess_one(picture, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("luxel.batch.run.assess_one", count)
+    monkeypatch.setattr("luxel.assessment.batch.assess_one", count)
     return list(run.rows()), assessed
 
 

@@ -24,16 +24,16 @@ from luxel.dataset.convert_released import export_released
 from luxel.dataset.label import Flag, LabelRules
 from luxel.dataset.layers import Layer, blocks_fingerprint, layer_folder, write_layer
 from luxel.dataset.layout_iea40k import read_frame
-from luxel.dataset.locking import locked
 from luxel.dataset.manifest import FrameRow, read_json, read_manifest, write_json
 from luxel.dataset.problems import difference_hash, near_duplicates
 from luxel.dataset.scan import SceneSource
 from luxel.dataset.scene_files import read_blocks
 from luxel.dataset.upkeep import BuildSettings, decide, relabel, rereference, resplit
 from luxel.errors import DatasetError, ImageError
+from luxel.jobs.lock import locked
 from luxel.photometry import lightness
 from luxel.residual import mean_residual_score
-from luxel.residual_png import decode_residual, encode_residual
+from luxel.residual_files import decode_residual, encode_residual
 
 SMALL = BuildSettings(short_side=48)
 NOW = "2026-11-23T12:00:00+00:00"
@@ -589,7 +589,7 @@ def test_check_finds_one_picture_under_two_names(tmp_path: Path) -> None:
 def test_near_duplicates_are_told_from_other_pictures() -> None:
     rng = np.random.default_rng(0)
     from luxel.dataset.bracket import frame
-    from luxel.dataset.procedural import procedural_scene
+    from luxel.samples.procedural import procedural_scene
 
     lights = [procedural_scene(rng, height=96, width=128) for _ in range(12)]
     hashes = {f"s{i}": difference_hash(frame(light, 0)) for i, light in enumerate(lights)}

@@ -12,23 +12,15 @@ import pytest
 from dataset_stand_ins import prepare, write_source
 from luxel import images
 from luxel.dataset.build import build
-from luxel.dataset.built_samples import (
-    BuiltFrame,
-    BuiltStore,
-    draw_built_samples,
-    frames_of,
-    open_built,
-    shrink_frame,
-    spread,
-)
 from luxel.dataset.convert_released import export_released
 from luxel.dataset.layout_iea40k import read_frame, read_rows
 from luxel.dataset.manifest import write_manifest
-from luxel.dataset.samples import SampleRules, smallest_side
-from luxel.dataset.simulate import CameraRules
 from luxel.dataset.upkeep import BuildSettings, resplit
 from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import lightness
+from luxel.samples.built import BuiltFrame, BuiltStore, draw_built_samples, frames_of, open_built, shrink_frame, spread
+from luxel.samples.draw import SampleRules, smallest_side
+from luxel.samples.simulate import CameraRules
 
 RULES = SampleRules(crop=32, camera=CameraRules(jpeg_share=0.0))
 
@@ -66,7 +58,7 @@ def test_a_store_gives_frames_back_as_they_are(dataset: Path, train_store: Built
 def test_a_store_has_a_checksum_for_the_facts_of_weights(train_store: BuiltStore) -> None:
     pytest.importorskip("torch", reason="needs luxel[train]")
     pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
-    from luxel.train.ship import store_checksum
+    from luxel.train.export import store_checksum
 
     facts = store_checksum(train_store)
     assert facts["frames"] == 18
@@ -240,12 +232,12 @@ def test_scenes_of_held_out_files_are_left_out(dataset: Path) -> None:
 torch = pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
-from luxel.config import Recipe, load_recipe  # noqa: E402
 from luxel.errors import RecipeError  # noqa: E402
 from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint  # noqa: E402
 from luxel.train.data import Batches, TrainingData, batches, open_stores  # noqa: E402
 from luxel.train.loop import train  # noqa: E402
+from luxel.train.recipe import Recipe, load_recipe  # noqa: E402
 
 TINY = Path(__file__).parents[1] / "recipes" / "pieanet-tiny.toml"
 QUIET = {"report": lambda line: None}

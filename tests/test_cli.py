@@ -19,9 +19,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from luxel import __version__, demo, heatmap, images
+from luxel import __version__, images
 from luxel.cli import app
 from luxel.cli.assess import Palette
+from luxel.draw import demo, heatmap
 from luxel.residual import DEFAULT_THRESHOLD
 from standin_network import grey_target
 

@@ -13,8 +13,7 @@ from typer.testing import CliRunner, Result
 from luxel import criteria, images
 from luxel.cli import app
 from luxel.errors import ImageError
-from luxel.residual_png import encode_residual
-from luxel.saved_map import is_saved_map, read_saved_map
+from luxel.residual_files import encode_residual, is_saved_map, read_saved_map
 from standin_network import grey_target
 
 PAGE = Path(__file__).parents[1] / "docs" / "criteria.md"

@@ -11,15 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 import standin_network as standin
-from luxel import heatmap, images
-from luxel.assessor import Assessor
+from luxel import images
+from luxel.assessment.assessor import Assessor
 from luxel.cli import app
-from luxel.enhance import compare as comparing
-from luxel.enhance.compare import Comparison, Figures, Panel, match, ranking, remark
-from luxel.enhance.results import interval_text, page, pictures_csv, ranking_csv
-from luxel.enhance.sheet import Sheets, sheet
+from luxel.compare import compare as comparing
+from luxel.compare.compare import Comparison, Figures, Panel, match, ranking, remark
+from luxel.compare.results import interval_text, page, pictures_csv, ranking_csv
+from luxel.compare.sheet import Sheets, sheet
+from luxel.draw import heatmap
 from luxel.errors import LuxelError
-from luxel.gaussian import blur
+from luxel.filters.gaussian import blur
 from luxel.photometry import expose, to_linear, to_srgb
 
 

@@ -19,8 +19,8 @@ from luxel.cli.dataset import dataset as group
 from luxel.dataset.bracket import frame
 from luxel.dataset.manifest import read_json, read_manifest
 from luxel.dataset.prepare import prepare_scene
-from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.scan import scan
+from luxel.samples.procedural import procedural_scene
 
 COMMANDS = sorted(typer.main.get_command(group).commands)  # type: ignore[attr-defined]
 WITHOUT_FAILURES = {"split", "stats", "convert", "taxonomy"}  # 0, or 2 for wrong usage

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from luxel import demo
-from luxel.enhance.detail import MIN_DETAIL, kept_detail, reduced, same_scene
-from luxel.gaussian import blur
+from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
+from luxel.draw import demo
+from luxel.filters.gaussian import blur
 from luxel.photometry import expose, to_linear, to_srgb
 
 Picture = npt.NDArray[np.float32]

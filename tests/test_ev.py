@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luxel.batch.tables import csv_text, terminal_table
-from luxel.ev import LIMIT, Advice, advice_text, recommended_ev
-from luxel.light import Bracket, Light
+from luxel.assessment.ev import LIMIT, Advice, advice_text, recommended_ev
+from luxel.assessment.meter import Bracket, Light
+from luxel.assessment.tables import csv_text, terminal_table
 from luxel.photometry import expose, lightness, to_linear, to_srgb
 from luxel.residual import people_score
 

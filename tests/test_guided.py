@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from luxel.guided import box_mean, guided_filter, guided_upsample
+from luxel.filters.guided import box_mean, guided_filter, guided_upsample
+from luxel.filters.shrink import shrink
 from luxel.photometry import expose, lightness, to_linear, to_srgb
-from luxel.shrink import shrink
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

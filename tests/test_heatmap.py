@@ -14,8 +14,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 from skimage import color
 
-from luxel import heatmap, images
-from luxel.assessor import Assessment
+from luxel import images
+from luxel.assessment.assessor import Assessment
+from luxel.draw import heatmap
 from luxel.residual import DEFAULT_THRESHOLD
 
 PALETTES = sorted(heatmap.PALETTES)

@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs luxel[train]")
 
 import luxel  # noqa: E402
-from luxel.config import HolisticRecipe  # noqa: E402
 from luxel.errors import DatasetError, LuxelError  # noqa: E402
 from luxel.images import write  # noqa: E402
 from luxel.model.holistic import HolisticHead, map_features  # noqa: E402
 from luxel.residual import mean_residual_score, people_score  # noqa: E402
 from luxel.train.holistic import agreement, fine_tune, read_scores, split_groups  # noqa: E402
+from luxel.train.recipe import HolisticRecipe  # noqa: E402
 
 
 def test_untrained_head_is_the_score_without_fine_tuning() -> None:

@@ -17,9 +17,9 @@ from luxel.dataset.label import (
     mark_severe,
     rising,
 )
-from luxel.dataset.procedural import procedural_scene
 from luxel.photometry import lightness
 from luxel.residual import residual_map
+from luxel.samples.procedural import procedural_scene
 
 RULES = LabelRules()
 SIZE = (40, 60)

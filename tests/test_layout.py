@@ -290,7 +290,7 @@ def test_map_codes_are_the_nearest(tmp_path: Path, value: float) -> None:
 
 
 def test_every_released_number_survives_our_16_bit_png(tmp_path: Path) -> None:
-    from luxel.residual_png import decode_residual, encode_residual
+    from luxel.residual_files import decode_residual, encode_residual
 
     codes = np.arange(-255, 256, dtype=np.int16)[None]
     np.testing.assert_array_equal(encode_map(decode_residual(encode_residual(codes / 255))), codes)

@@ -7,14 +7,15 @@ import pytest
 import tifffile
 from skimage import color
 
-from luxel import falsecolour, images
-from luxel.assessor import Assessment
+from luxel import images
+from luxel.assessment.assessor import Assessment
+from luxel.assessment.meter import clipped_shares, measure, needed_bracket
+from luxel.assessment.weights import WeightsInfo
+from luxel.draw import false_colour as colours
+from luxel.draw.false_colour import DRAWINGS, PALETTES, false_colour, zebra, zone_picture
 from luxel.errors import ImageError
-from luxel.falsecolour import DRAWINGS, PALETTES, false_colour, zebra, zone_picture
 from luxel.images.raw_levels import RawLevels, read_raw_levels
-from luxel.light import clipped_shares, measure, needed_bracket
 from luxel.photometry import expose, lightness, to_srgb
-from luxel.weights import WeightsInfo
 from luxel.zones import zone_histogram
 
 RNG = np.random.default_rng(11)
@@ -97,7 +98,7 @@ def test_large_pictures_are_sampled_and_say_the_same(monkeypatch: pytest.MonkeyP
     image = grey(0.5, 0.18, 0.05, size=120)
     residual = lightness(grey(0.18, 0.18, 0.18, size=120)) - lightness(image)
     full = needed_bracket(image, residual, threshold=0.1)
-    monkeypatch.setattr("luxel.light.SAMPLES", 2000)
+    monkeypatch.setattr("luxel.assessment.meter.SAMPLES", 2000)
     assert needed_bracket(image, residual, threshold=0.1) == full
 
 
@@ -238,7 +239,7 @@ ONE_OF_EACH = (0.0, 0.01, 0.06, 0.18, 0.25, 0.36, 0.55, 0.9, 1.0)
 def test_false_colour_marks_what_its_legend_says() -> None:
     image = grey(*ONE_OF_EACH)
     found = colours_of(false_colour(image), image).tolist()
-    bands = falsecolour._BANDS
+    bands = colours._BANDS
     black, shadow, middle, over, white = (list(band.classic) for band in bands)
     assert [found[0], found[1], found[3], found[5], found[7]] == [black, shadow, middle, over, white]
     assert found[8] == [225, 30, 30]
@@ -255,7 +256,7 @@ def test_one_clipped_channel_is_clipped() -> None:
 
 @pytest.mark.parametrize("kind", sorted(BLINDNESS))
 def test_safe_colours_stay_apart_for_colour_blindness(kind: str) -> None:
-    bands = np.array([band.safe for band in falsecolour._BANDS] + [falsecolour._CLIPPED["safe"]], dtype=np.float64)
+    bands = np.array([band.safe for band in colours._BANDS] + [colours._CLIPPED["safe"]], dtype=np.float64)
     lab = seen_with(BLINDNESS[kind], bands)
     distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
     assert distances[~np.eye(len(bands), dtype=bool)].min() > 18
@@ -263,7 +264,7 @@ def test_safe_colours_stay_apart_for_colour_blindness(kind: str) -> None:
     for colour, (low, high) in zip(lab, ((0, 0.08), (0.08, 0.18), (0.43, 0.48), (0.6, 0.66), (0.85, 1)), strict=False):
         greys = seen_with(BLINDNESS[kind], np.linspace(255 * low, 255 * high, 20)[:, None].repeat(3, axis=1))
         assert np.linalg.norm(greys - colour, axis=1).min() > 10
-    zebra_lab = seen_with(BLINDNESS[kind], np.array(falsecolour._ZEBRA["safe"], dtype=np.float64))
+    zebra_lab = seen_with(BLINDNESS[kind], np.array(colours._ZEBRA["safe"], dtype=np.float64))
     assert np.linalg.norm(zebra_lab[0] - zebra_lab[1]) > 40
     image = grey(*(0.18 * 2.0 ** (zone - 5) for zone in range(8)))
     zones = seen_with(BLINDNESS[kind], colours_of(zone_picture(image, palette="safe"), image).astype(np.float64))

@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from luxel import metrics
 from luxel.errors import LuxelError
-from luxel.gaussian import blur, gaussian_weights, smooth_valid
+from luxel.filters.gaussian import blur, gaussian_weights, smooth_valid
 
 SHAPES = [(11, 11), (11, 64), (40, 33), (256, 384)]
 MAP_METRICS = [metrics.mae, metrics.psnr, metrics.ssim, metrics.sign_agreement]

@@ -9,8 +9,8 @@ pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
 from torch import nn  # noqa: E402
 
-from luxel.config import TrainSection  # noqa: E402
 from luxel.train.optimizer import MuonAdamW, as_matrix, channels_last, make_optimizer  # noqa: E402
+from luxel.train.recipe import TrainSection  # noqa: E402
 
 
 def small_network() -> nn.Module:

@@ -15,7 +15,6 @@ pytest.importorskip("skimage", reason="needs luxel[dataset]")
 from luxel.dataset.artefacts import halos, measure_artefacts, reversed_share
 from luxel.dataset.bracket import FUSION_EVS, frame, metered
 from luxel.dataset.fusion import fuse, fuse_linear
-from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.reference import (
     HDR_CEILING,
     Reference,
@@ -46,6 +45,7 @@ from luxel.dataset.zone_decisions import (
 )
 from luxel.errors import DatasetError
 from luxel.photometry import lightness, to_srgb
+from luxel.samples.procedural import procedural_scene
 
 
 @pytest.fixture(scope="module")

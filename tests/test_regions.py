@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from luxel import regions
-from luxel.coco import coco_masks
 from luxel.errors import RegionsError
-from luxel.regions import LabelRegions, label_regions, read_regions, statistics
+from luxel.regions import regions
+from luxel.regions.coco import coco_masks
+from luxel.regions.regions import LabelRegions, label_regions, read_regions, statistics
 from luxel.residual import over_area, people_score, under_area
 
 RNG = np.random.default_rng(5)
@@ -348,7 +348,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_segmentation_checkpoint_gives_its_classes_at_the_size_of_the_picture(checkpoint: Path) -> None:
-    from luxel.segmentation import Segmenter
+    from luxel.regions.segmentation import Segmenter
 
     segmenter = Segmenter(checkpoint)
     image = RNG.integers(0, 256, (50, 2300, 3)).astype(np.uint8)
@@ -365,7 +365,7 @@ def test_segmentation_agrees_with_the_network_run_by_hand(checkpoint: Path) -> N
     import torch
     from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
-    from luxel.segmentation import Segmenter
+    from luxel.regions.segmentation import Segmenter
 
     image = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
     network = AutoModelForSemanticSegmentation.from_pretrained(checkpoint).eval()
@@ -377,7 +377,7 @@ def test_segmentation_agrees_with_the_network_run_by_hand(checkpoint: Path) -> N
 
 
 def test_checkpoints_that_cannot_be_used(checkpoint: Path, tmp_path: Path) -> None:
-    from luxel.segmentation import Segmenter
+    from luxel.regions.segmentation import Segmenter
 
     with pytest.raises(RegionsError, match="no such folder; give one that holds a transformers checkpoint"):
         Segmenter(tmp_path / "gone")
@@ -394,7 +394,7 @@ def test_checkpoints_that_cannot_be_used(checkpoint: Path, tmp_path: Path) -> No
 
 def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from luxel.errors import MissingExtraError
-    from luxel.segmentation import Segmenter
+    from luxel.regions.segmentation import Segmenter
 
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"luxel\[segment\]"):

@@ -17,12 +17,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import standin_network as standin
-from luxel import heatmap, images
-from luxel.assessor import Assessor
-from luxel.batch.find import find
-from luxel.batch.run import Settings
+from luxel import images
+from luxel.assessment.assessor import Assessor
+from luxel.assessment.batch import Settings
 from luxel.cli import app
+from luxel.draw import heatmap
 from luxel.errors import LuxelError
+from luxel.jobs.find import find
 from luxel.report import Built, Look, build, xmp
 from luxel.report.entry import LIGHTNESS_BINS, MAP_STEP, MAP_ZERO, RESIDUAL_BINS, Entry
 from luxel.report.page import write_page

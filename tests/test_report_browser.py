@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import standin_network as standin
-from luxel import heatmap, images
-from luxel.batch.find import find
-from luxel.batch.run import Settings
+from luxel import images
+from luxel.assessment.batch import Settings
+from luxel.draw import heatmap
+from luxel.jobs.find import find
 from luxel.photometry import lightness, luminance, to_linear
 from luxel.report import Look, build
 from luxel.report.culling import read_ratings

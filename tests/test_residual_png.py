@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from luxel.residual_png import decode_residual, encode_residual
+from luxel.residual_files import decode_residual, encode_residual
 
 
 def test_fixed_points() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import standin_network as standin
-from luxel import runtime
+from luxel.assessment import runtime
 from luxel.errors import LuxelError, MissingExtraError, WeightsError
 from luxel.photometry import lightness
 
@@ -151,7 +151,7 @@ def test_unknown_and_missing_engines_are_named(weights: Path, monkeypatch: pytes
 
 def test_importing_the_product_path_loads_no_engine() -> None:
     code = (
-        "import sys, luxel.assessor, luxel.runtime;"
+        "import sys, luxel.assessment.assessor, luxel.assessment.runtime;"
         "print(*sorted({'torch', 'onnxruntime', 'openvino', 'scipy', 'cv2'} & sys.modules.keys()))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -10,12 +10,12 @@ pytest.importorskip("cv2", reason="needs luxel[dataset]")
 pytest.importorskip("skimage", reason="needs luxel[dataset]")
 
 from luxel import images, metrics
-from luxel.assessor import Assessor
+from luxel.assessment.assessor import Assessor
 from luxel.dataset.bracket import LEVELS, frame, metered
-from luxel.dataset.procedural import procedural_scene
+from luxel.dataset.develop import fit_short_side
 from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING, make_reference
-from luxel.dataset.scenes import fit_short_side
 from luxel.photometry import as_unit_float, lightness, to_linear
+from luxel.samples.procedural import procedural_scene
 
 EXAMPLE = Path(__file__).parents[1] / "docs/example/rocket.jpg"
 MAX_ERROR = {"procedural": 0.06, "photograph": 0.05}

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from luxel.runtime import GRID
-from luxel.shrink import MAX_ASPECT, shrink, working_shape
+from luxel.filters.shrink import GRID, MAX_ASPECT, shrink, working_shape
 
 
 @pytest.mark.parametrize(

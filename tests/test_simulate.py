@@ -11,13 +11,13 @@ pytest.importorskip("skimage", reason="needs luxel[dataset]")
 
 from luxel.dataset.bracket import LEVELS, frame, metered
 from luxel.dataset.panorama import USABLE_ELEVATION, random_view, render_view
-from luxel.dataset.procedural import procedural_scene
-from luxel.dataset.samples import SampleRules, draw_samples
-from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, load_scene, render_store
-from luxel.dataset.simulate import Camera, CameraRules, capture, random_camera, tone_curve
-from luxel.dataset.validation import validation_pictures
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness, luminance, to_linear, to_srgb
+from luxel.samples.draw import SampleRules, draw_samples
+from luxel.samples.procedural import procedural_scene
+from luxel.samples.scenes import SceneStore, Source, data_root, list_sources, load_scene, render_store
+from luxel.samples.simulate import Camera, CameraRules, capture, random_camera, tone_curve
+from luxel.samples.validation import validation_pictures
 
 
 @pytest.fixture

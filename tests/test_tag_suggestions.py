@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from luxel import images
 from luxel.cli import app
 from luxel.dataset.bracket import frame
-from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.scan import scan
 from luxel.dataset.tag_suggestions import PROMPTS, Tagger, picture_of, prompts, suggest, tone_of, write_suggestions
 from luxel.dataset.taxonomy import load_taxonomy, read_tags
 from luxel.errors import DatasetError, MissingExtraError
+from luxel.samples.procedural import procedural_scene
 
 TAXONOMY = load_taxonomy()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import standin_network as standin
-from luxel import runtime, tiles
+from luxel.assessment import runtime, tiles
 from luxel.photometry import lightness
 
 

@@ -9,14 +9,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
-from luxel.config import Recipe, load_any_recipe, load_recipe  # noqa: E402
 from luxel.errors import LuxelError, RecipeError, WeightsError  # noqa: E402
 from luxel.model.export import largest_difference  # noqa: E402
 from luxel.model.weights import load_model  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from luxel.train.data import open_stores, phase_of  # noqa: E402
+from luxel.train.export import ship, without_paths  # noqa: E402
 from luxel.train.loop import learning_rate, train  # noqa: E402
-from luxel.train.ship import ship, without_paths  # noqa: E402
+from luxel.train.recipe import Recipe, load_any_recipe, load_recipe  # noqa: E402
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 QUIET = {"report": lambda line: None}
@@ -37,7 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_learns(tmp_path: Path, cache: Path) -> None:
     """A few steps bring the map well below "ideal everywhere" on validation scenes."""
-    from luxel.dataset.validation import validation_pictures
+    from luxel.samples.validation import validation_pictures
 
     recipe = tiny(tmp_path / "run", 60, "train.ema=0.9")
     progress = train(recipe, cache=cache, **QUIET)
@@ -78,7 +78,7 @@ def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path)
     assert {"recipe", "commit", "data", "date", "licence", "validation", "sha256", "parameters"} <= set(facts)
     network = load_model(tmp_path / "out" / "tiny.safetensors")
     assert largest_difference(network, tmp_path / "out" / "tiny.onnx") < 1e-4
-    from luxel.assessor import Assessor
+    from luxel.assessment.assessor import Assessor
 
     assert Assessor(tmp_path / "out" / "tiny.onnx").assess(np.zeros((40, 50, 3), np.uint8)).residual.shape == (40, 50)
     with pytest.raises(WeightsError, match=r"no checkpoint"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import luxel.dataset.validation as validation
-from luxel.dataset.scenes import list_sources
+from luxel.samples import validation
+from luxel.samples.scenes import list_sources
 
 ROWS = list(csv.DictReader(Path(validation.__file__).with_name("validation.csv").open(newline="")))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from luxel import weights
+from luxel.assessment import weights
 from luxel.errors import WeightsError
 
 
@@ -54,7 +54,7 @@ def test_missing_and_wrong_files_are_refused(file: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_shipped_weights_are_the_ones_their_metadata_state(suffix: weights.Suffix) -> None:
-    if not Path(weights.__file__).with_name(weights.STEM + suffix).is_file():
+    if not (weights.SHIPPED / (weights.STEM + suffix)).is_file():
         with pytest.raises(WeightsError, match="shipped weights are missing"):
             weights.locate(suffix=suffix)
         pytest.skip("no weights have been trained yet")

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from luxel.assessor import Assessment, Assessor, assess
+    from luxel.assessment.assessor import Assessment, Assessor, assess
     from luxel.errors import LuxelError
     from luxel.model.exposure_loss import ExposureLoss
     from luxel.model.exposure_metric import ExposureResidual
     from luxel.model.weights import load_model
 
 _HOME = {
-    "assess": "luxel.assessor",
-    "Assessor": "luxel.assessor",
-    "Assessment": "luxel.assessor",
+    "assess": "luxel.assessment.assessor",
+    "Assessor": "luxel.assessment.assessor",
+    "Assessment": "luxel.assessment.assessor",
     "load_model": "luxel.model.weights",
     "ExposureLoss": "luxel.model.exposure_loss",
     "ExposureResidual": "luxel.model.exposure_metric",

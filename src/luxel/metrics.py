@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import LuxelError
-from luxel.gaussian import gaussian_weights, smooth_valid
+from luxel.filters.gaussian import gaussian_weights, smooth_valid
 
 Float64Array = npt.NDArray[np.float64]
 

@@ -20,12 +20,12 @@ import numpy.typing as npt
 from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.layout_iea40k import read_frame, read_rows
 from luxel.dataset.manifest import SEEDS
-from luxel.dataset.procedural import procedural_scene
 from luxel.dataset.reference import make_reference
 from luxel.dataset.splits import assign
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import mean_residual_score
+from luxel.samples.procedural import procedural_scene
 
 PROCEDURAL = "procedural"
 """Data anyone has: scenes drawn by a program, for trying the benchmark out. They say little about photographs."""

@@ -18,11 +18,11 @@ from luxel import images, metrics
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.reference import PHOTO_CEILING, make_reference
-from luxel.dataset.scenes import SceneStore
-from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.residual import mean_residual_score
+from luxel.samples.scenes import SceneStore
+from luxel.samples.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 
 DEVELOPMENT_SHORT_SIDE = 256
 

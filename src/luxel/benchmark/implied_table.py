@@ -15,9 +15,9 @@ from luxel.benchmark.released import SIDE, Released
 from luxel.dataset.bracket import LEVELS, frame
 from luxel.dataset.fusion import fuse_linear
 from luxel.dataset.reference import PHOTO_CEILING, make_reference
-from luxel.dataset.validation import Predictor
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
+from luxel.samples.validation import Predictor
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 

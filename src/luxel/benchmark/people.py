@@ -12,9 +12,9 @@ import numpy.typing as npt
 from luxel import metrics
 from luxel.benchmark.implied_table import scene_light
 from luxel.dataset.bracket import LEVELS, frame
-from luxel.dataset.validation import Predictor
 from luxel.errors import DatasetError
 from luxel.residual import SCORE_BEST, SCORE_OVER, SCORE_UNDER
+from luxel.samples.validation import Predictor
 
 Numbers = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from luxel.batch.journal import replacing
+from luxel.assessment.journal import replacing
 from luxel.benchmark.facts import Task
 from luxel.errors import LuxelError
 from luxel.photometry import FloatArray

@@ -30,10 +30,10 @@ from luxel.benchmark.settings import Settings
 from luxel.benchmark.statistical import STATISTICAL
 from luxel.benchmark.training import Spent, train_method
 from luxel.benchmark.trivial import TRIVIAL
-from luxel.dataset.validation import mean_measures, measure
 from luxel.errors import LuxelError
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score
+from luxel.samples.validation import mean_measures, measure
 
 SHIPPED, RELEASED = "shipped", "released"
 """Rows that are not trained here: luxel's weights as they ship, and the authors' checkpoint where the user has it."""
@@ -334,8 +334,8 @@ def _untrained_map(name: str, settings: Settings) -> MapPredictor:
             raise LuxelError("released: the authors' checkpoint is not part of luxel; give its file with --released")
         authors = load_released(settings.released)
         return lambda image: authors.predict(as_unit_float(image))
-    from luxel.runtime import load, predict
-    from luxel.weights import locate
+    from luxel.assessment.runtime import load, predict
+    from luxel.assessment.weights import locate
 
     network = load(locate(None))
     return lambda image: predict(network, as_unit_float(image))

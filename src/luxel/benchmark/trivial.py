@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import LuxelError
-from luxel.gaussian import blur
+from luxel.filters.gaussian import blur
 from luxel.photometry import FloatArray, lightness
 
 Predictor = Callable[[npt.NDArray[np.floating]], FloatArray]

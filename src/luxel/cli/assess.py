@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from luxel.batch.journal import Row
+    from luxel.assessment.journal import Row
 
 _PROGRESS_AFTER_SECONDS = 2.0
 _WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
@@ -112,8 +112,8 @@ def assess(
     if not 0.0 < limit <= 1.0:
         raise typer.BadParameter(f"{limit} is not above 0 and at most 1", param_hint="--limit")
 
-    from luxel.batch.find import find
-    from luxel.batch.run import Run, Settings
+    from luxel.assessment.batch import Run, Settings
+    from luxel.jobs.find import find
 
     outputs = {"heatmap": heatmap, "overlay": overlay, "residual": residual}
     settings = Settings(
@@ -184,14 +184,14 @@ def _with_progress(rows: Iterable["Row"], total: int, *, quiet: bool) -> Generat
 
 
 def _print_json(row: "Row") -> None:
-    from luxel.batch.tables import json_line
+    from luxel.assessment.tables import json_line
 
     sys.stdout.write(json_line(row) + "\n")
     sys.stdout.flush()
 
 
 def _print(rows: Sequence["Row"], chosen: Format) -> None:
-    from luxel.batch import tables
+    from luxel.assessment import tables
 
     if chosen is Format.csv:
         sys.stdout.write(tables.csv_text(rows))
@@ -209,7 +209,7 @@ def _print(rows: Sequence["Row"], chosen: Format) -> None:
 
 
 def _write(rows: Sequence["Row"], chosen: Format, out: Path, maps: bool) -> None:
-    from luxel.batch import tables
+    from luxel.assessment import tables
 
     files = [out / "results.jsonl"]
     if chosen is Format.csv:

@@ -253,7 +253,7 @@ def _need_train_extra(command: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from luxel.batch.journal import replacing
+    from luxel.assessment.journal import replacing
     from luxel.errors import LuxelError
 
     try:

@@ -10,7 +10,7 @@ import typer
 from luxel.cli.assess import Backend, Palette
 
 if TYPE_CHECKING:
-    from luxel.enhance.compare import Comparison, Rank
+    from luxel.compare.compare import Comparison, Rank
 
 _WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
 
@@ -58,10 +58,10 @@ def compare(
     """
     if not 0.0 < limit <= 1.0:
         raise typer.BadParameter(f"{limit} is not above 0 and at most 1", param_hint="--limit")
-    from luxel.assessor import Assessor
-    from luxel.enhance import compare as comparing
-    from luxel.enhance import results
-    from luxel.enhance.sheet import Sheets
+    from luxel.assessment.assessor import Assessor
+    from luxel.compare import compare as comparing
+    from luxel.compare import results
+    from luxel.compare.sheet import Sheets
 
     matching = comparing.match(original, enhanced)
     assessor = Assessor(weights, backend=backend.value, threshold=threshold)
@@ -99,7 +99,7 @@ def _make(out: Path, inputs: Sequence[Path]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from luxel.batch.journal import replacing
+    from luxel.assessment.journal import replacing
     from luxel.errors import LuxelError
 
     try:
@@ -116,10 +116,10 @@ def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from luxel.batch.tables import printable
-    from luxel.enhance.compare import remark
-    from luxel.enhance.detail import MIN_DETAIL
-    from luxel.enhance.results import detail_text, interval_text
+    from luxel.assessment.tables import printable
+    from luxel.compare.compare import remark
+    from luxel.compare.detail import MIN_DETAIL
+    from luxel.compare.results import detail_text, interval_text
 
     count = len(comparison.figures)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")

@@ -110,8 +110,8 @@ def explain(
 
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
-    from luxel.batch.tables import printable
-    from luxel.scoring import find_files
+    from luxel.assessment.tables import printable
+    from luxel.criteria.scorer import find_files
 
     scorer = make_scorer(name_or_file, regions, names, superpixels, segment, maps, answer, native, weights, backend)
     found = find_files(

@@ -31,11 +31,11 @@ def demo(
     """
     from rich.console import Console
 
-    from luxel import demo as scenes
     from luxel import images
-    from luxel.batch.find import Found
-    from luxel.batch.run import Settings, assess_one
-    from luxel.batch.tables import terminal_table
+    from luxel.assessment.batch import Settings, assess_one
+    from luxel.assessment.tables import terminal_table
+    from luxel.draw import demo as scenes
+    from luxel.jobs.find import Found
 
     settings = Settings(
         weights=weights, backend=backend.value, palette=palette.value, outputs=("heatmap", "tinted", "overlay")

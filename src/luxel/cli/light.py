@@ -12,8 +12,8 @@ from luxel.cli.assess import Backend
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
-    from luxel.assessor import Assessment
-    from luxel.batch.find import Found
+    from luxel.assessment.assessor import Assessment
+    from luxel.jobs.find import Found
 
 
 class Palette(StrEnum):
@@ -61,11 +61,11 @@ def light(
     if out is not None and not wanted:
         raise typer.BadParameter("say which pictures: --false-colour, --zebra, --zones", param_hint="--out")
 
-    from luxel.assessor import Assessor
-    from luxel.batch.find import find
-    from luxel.batch.tables import printable
+    from luxel.assessment.assessor import Assessor
+    from luxel.assessment.meter import measure
+    from luxel.assessment.tables import printable
     from luxel.errors import ImageError
-    from luxel.light import measure
+    from luxel.jobs.find import find
 
     assessor = Assessor(weights, backend=backend.value)
     failed = False
@@ -88,8 +88,8 @@ def light(
 def _write(assessment: "Assessment", found: "Found", kinds: Sequence[str], palette: Palette, out: Path) -> list[Path]:
     """Draws and writes the pictures, at a screen's size; returns their paths."""
     from luxel import images
-    from luxel.falsecolour import DRAWINGS
-    from luxel.heatmap import fit
+    from luxel.draw.false_colour import DRAWINGS
+    from luxel.draw.heatmap import fit
 
     image = fit(assessment.image)
     files = []

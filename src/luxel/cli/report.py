@@ -82,9 +82,9 @@ def report(
         raise typer.BadParameter("there is nothing to write without --xmp", param_hint="--write")
 
     from luxel import report as reports
-    from luxel.batch.find import find
-    from luxel.batch.run import Settings
+    from luxel.assessment.batch import Settings
     from luxel.errors import LuxelError
+    from luxel.jobs.find import find
     from luxel.report import culling
 
     bounds = culling.checked_bounds(stars)
@@ -163,7 +163,7 @@ def _tell(changes: Sequence["Change"], folder: Path, written: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from luxel.batch.tables import printable
+    from luxel.assessment.tables import printable
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("sidecar", overflow="fold")

@@ -12,7 +12,7 @@ from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
     from luxel.criteria import Criteria
-    from luxel.scoring import RegionScore, RegionSource, Scored, Scorer
+    from luxel.criteria.scorer import RegionScore, RegionSource, Scored, Scorer
 
 MOST_REGION_LINES = 12
 """Regions listed for one picture on a terminal; JSON has all."""
@@ -90,7 +90,7 @@ def score(
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
     from luxel.cli.progress import bar
-    from luxel.scoring import find_files
+    from luxel.criteria.scorer import find_files
 
     scorer = make_scorer(criteria, regions, names, superpixels, segment, maps, answer, native, weights, backend)
     files = find_files(paths, maps=maps, recursive=recursive, warn=_warn)
@@ -119,8 +119,8 @@ def make_scorer(
 ) -> "Scorer":
     """The scorer that the options ask for. Raises LuxelError, or BadParameter for options that do not go together."""
     from luxel import criteria as all_criteria
-    from luxel.assessor import Assessor
-    from luxel.scoring import Scorer
+    from luxel.assessment.assessor import Assessor
+    from luxel.criteria.scorer import Scorer
 
     loaded = all_criteria.load(criteria)
     return Scorer(
@@ -136,7 +136,7 @@ def make_scorer(
 def _region_source(
     regions: Path | None, names: Path | None, superpixels: int | None, segment: str | None
 ) -> "RegionSource | None":
-    from luxel import scoring
+    from luxel.criteria import scorer
 
     given = {"--regions": regions, "--superpixels": superpixels, "--segment": segment}
     chosen = [option for option, value in given.items() if value is not None]
@@ -145,10 +145,10 @@ def _region_source(
     if names is not None and regions is None:
         raise typer.BadParameter("--names goes with --regions")
     if regions is not None:
-        return scoring.regions_from_files(regions, names)
+        return scorer.regions_from_files(regions, names)
     if superpixels is not None:
-        return scoring.regions_from_superpixels(superpixels)
-    return scoring.regions_from_checkpoint(segment) if segment is not None else None
+        return scorer.regions_from_superpixels(superpixels)
+    return scorer.regions_from_checkpoint(segment) if segment is not None else None
 
 
 def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:
@@ -177,7 +177,7 @@ def _print_table(rows: Sequence["Scored"], criteria: "Criteria") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from luxel.batch.tables import printable
+    from luxel.assessment.tables import printable
     from luxel.criteria import number
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")

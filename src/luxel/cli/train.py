@@ -37,7 +37,7 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from luxel.cli.progress import bar
-    from luxel.config import HolisticRecipe, load_any_recipe
+    from luxel.train.recipe import HolisticRecipe, load_any_recipe
 
     loaded = load_any_recipe(recipe, set_)
     console = Console(stderr=True)
@@ -98,7 +98,7 @@ def export(
     luxel export runs/pieanet --out weights
     """
     _need_train_extra("luxel export")
-    from luxel.train.ship import ship
+    from luxel.train.export import ship
 
     facts = ship(run, out, name=name, licence=licence, cache=cache, pictures=pictures)
     typer.echo(f"{out / name}.onnx: MAE {facts['validation']['mae']:.4f}, parity {facts['parity']:.1e}")
@@ -138,16 +138,16 @@ def evaluate(
     luxel evaluate --implied wavelet.pth dev_scenes_c --level-zero -0.5 --released wavelet.pth
     """
     _need_train_extra("luxel evaluate")
+    from luxel.assessment.runtime import load, predict
+    from luxel.assessment.weights import locate
     from luxel.benchmark.evaluate import evaluate as measure_all
     from luxel.benchmark.evaluate import markdown, on_development, trivial_predictors, write_rows
     from luxel.cli.progress import bar
     from luxel.dataset.bracket import LEVELS
-    from luxel.dataset.scenes import data_root, list_sources, render_store
-    from luxel.dataset.validation import is_fixed_list
     from luxel.errors import RecipeError
     from luxel.photometry import as_unit_float
-    from luxel.runtime import load, predict
-    from luxel.weights import locate
+    from luxel.samples.scenes import data_root, list_sources, render_store
+    from luxel.samples.validation import is_fixed_list
 
     network = load(locate(weights))
     predictors = {**trivial_predictors(), "luxel": lambda image: predict(network, as_unit_float(image))}

@@ -17,7 +17,7 @@ from luxel.errors import CriteriaError
 
 __all__ = ["Band", "Criteria", "CriteriaError", "Need", "Step", "Verdict", "load", "names", "number"]
 
-_FOLDER = Path(__file__).parent.parent / "criteria_files"
+_FOLDER = Path(__file__).with_name("shipped")
 
 
 def names() -> list[str]:

@@ -52,7 +52,7 @@ class Criteria:
     ) -> Verdict:
         """The verdict on one map.
 
-        residual: [H, W] in [-1, 1]. regions: name -> bool [H, W], such as `luxel.regions.read_regions` returns.
+        residual: [H, W] in [-1, 1]. regions: name -> bool [H, W], such as `luxel.regions.regions.read_regions` returns.
         image: the picture, [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]; it makes `black` and `white`
         exact, which are estimated from the map alone without it. answers: question -> yes or no, for questions that a
         person has answered; the others count as open: they make no band match, and the verdict reports them.

@@ -12,7 +12,7 @@ import numpy as np
 from luxel.dataset.manifest import MANIFEST, SEEDS, FrameRow, read_json, scenes_of, schema, sha256_of, write_whole
 from luxel.dataset.splits import NAMES
 from luxel.errors import DatasetError
-from luxel.residual_png import SCALE, ZERO
+from luxel.residual_files import SCALE, ZERO
 
 CARD = "README.md"
 CROISSANT = "croissant.json"

@@ -44,7 +44,7 @@ from luxel.dataset.taxonomy import AXES, NAMES_FILE, load_taxonomy, taxonomy_fil
 from luxel.dataset.upkeep import BuildSettings, dataset_record, settings_of
 from luxel.errors import DatasetError, ImageError, LuxelError
 from luxel.residual import mean_residual_score
-from luxel.residual_png import SCALE, decode_residual
+from luxel.residual_files import SCALE, decode_residual
 
 CODE_TOLERANCE = 1
 """Codes of a 16-bit map by which it may differ from what its files give: rounding on another processor."""

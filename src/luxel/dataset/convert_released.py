@@ -31,7 +31,6 @@ from luxel.dataset.layout_iea40k import (
     released_rows,
     stretch,
 )
-from luxel.dataset.locking import locked
 from luxel.dataset.manifest import (
     DATASET,
     FORMAT,
@@ -47,8 +46,9 @@ from luxel.dataset.manifest import (
 from luxel.dataset.scene_files import REFERENCE, read_bytes_image, read_residual, save_rows, with_label
 from luxel.dataset.upkeep import BuildSettings, dataset_record, finish, new_record, place_folder, sweep
 from luxel.errors import DatasetError
+from luxel.jobs.lock import locked
 from luxel.photometry import FloatArray
-from luxel.residual_png import encode_residual
+from luxel.residual_files import encode_residual
 
 _NEAR = 2.0  # stops: the released "_2ev" lists hold the levels N2 ... P2
 

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel import heatmap, images
+from luxel import images
 from luxel.dataset.bracket import LEVELS
 from luxel.dataset.card import KINDS, by_level
 from luxel.dataset.manifest import SEEDS, FrameRow, scenes_of, write_whole
 from luxel.dataset.scene_files import read_residual
 from luxel.dataset.splits import NAMES
 from luxel.dataset.taxonomy import AXES, Taxonomy, load_taxonomy, taxonomy_file
+from luxel.draw import heatmap
 from luxel.errors import LuxelError
 
 COVERAGE = "coverage.html"

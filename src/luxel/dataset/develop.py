@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +13,6 @@ from luxel.dataset.bracket import LEVELS, frame, metered
 from luxel.dataset.panorama import render_view
 from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING
 from luxel.dataset.scan import FrameSource, SceneSource
-from luxel.dataset.scenes import fit_short_side
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import FloatArray, as_unit_float, luminance, to_linear, to_srgb
 
@@ -38,6 +38,16 @@ class Light:
     linear: FloatArray
     ceiling: float
     notes: tuple[str, ...]
+
+
+def fit_short_side(linear: npt.NDArray[np.float32], short_side: int) -> FloatArray:
+    """Linear light averaged down so that the short side is `short_side`; smaller pictures are left as they are."""
+    h, w = linear.shape[:2]
+    scale = short_side / min(h, w)
+    if scale >= 1:
+        return linear
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    return np.asarray(cv2.resize(linear, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_megapixels: float = 200.0) -> Light:

@@ -25,7 +25,7 @@ from luxel.dataset.manifest import write_whole
 from luxel.dataset.superpixels import block_mean
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import FloatArray
-from luxel.residual_png import decode_residual, encode_residual
+from luxel.residual_files import decode_residual, encode_residual
 
 Mask = npt.NDArray[np.bool_]
 Blocks = npt.NDArray[np.int32]

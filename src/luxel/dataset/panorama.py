@@ -9,6 +9,9 @@ from luxel.photometry import FloatArray
 USABLE_ELEVATION = 56.0
 """Degrees above and below the horizon that the development panoramas show; beyond, their poles are flattened."""
 
+ASPECTS = (1.0, 4 / 3, 3 / 2, 16 / 9, 3 / 4, 2 / 3)
+"""Width over height of rendered views, as cameras and phones have them."""
+
 
 def render_view(
     panorama: npt.NDArray[np.float32],

@@ -22,7 +22,7 @@ from scipy import ndimage
 from luxel.dataset.bracket import FUSION_EVS
 from luxel.dataset.fusion import fuse, fuse_linear
 from luxel.dataset.superpixels import block_mean, blocks
-from luxel.guided import guided_filter
+from luxel.filters.guided import guided_filter
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_srgb
 
 BLACK = 0.0015

@@ -19,9 +19,8 @@ import numpy as np
 from luxel import images
 from luxel.dataset.bracket_csv import BRACKET_FILES, frames_of_csv
 from luxel.dataset.camera_data import CameraData, camera_data
-from luxel.dataset.panorama import USABLE_ELEVATION
+from luxel.dataset.panorama import ASPECTS, USABLE_ELEVATION
 from luxel.dataset.same_scene import COARSE_SIDE, scene_groups, similarity_table
-from luxel.dataset.scenes import ASPECTS
 from luxel.dataset.source_files import INDEX, source_files
 from luxel.dataset.taxonomy import AXES, Taxonomy, load_taxonomy, read_tags
 from luxel.dataset.tones import tones

@@ -2,7 +2,7 @@
 
     scenes/SCENE/
       LEVEL.png              the frame, 8 bit
-      LEVEL.residual.png     its residual map, 16 bit (`luxel.residual_png`), expert layers merged
+      LEVEL.residual.png     its residual map, 16 bit (`luxel.residual_files`), expert layers merged
       LEVEL.confidence.png   confidence, 8 bit: 255 is 1
       LEVEL.flags.png        what is special about a pixel, 8 bit: bits of `label.Flag`
       LEVEL.given.png        only where the label came from outside and layers are merged: the label as it came
@@ -37,7 +37,7 @@ from luxel.dataset.zone_decisions import ZoneDecision, decision_rows, read_decis
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score, over_area, under_area
-from luxel.residual_png import decode_residual, encode_residual
+from luxel.residual_files import decode_residual, encode_residual
 
 ByteArray = npt.NDArray[np.uint8]
 

@@ -19,7 +19,6 @@ from typing import Any
 import luxel
 from luxel.dataset import card, coverage
 from luxel.dataset.label import LabelRules
-from luxel.dataset.locking import locked
 from luxel.dataset.manifest import (
     DATASET,
     FORMAT,
@@ -38,6 +37,7 @@ from luxel.dataset.scene_files import label_scene, read_zones, save_rows, write_
 from luxel.dataset.splits import SHARES, split_rows
 from luxel.dataset.zone_decisions import EvidenceRules, change_decision
 from luxel.errors import DatasetError
+from luxel.jobs.lock import locked
 
 REPORT = "report.json"
 PIPELINE = 3

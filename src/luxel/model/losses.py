@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from luxel.gaussian import gaussian_weights
+from luxel.filters.gaussian import gaussian_weights
 from luxel.metrics import RESIDUAL_RANGE, SSIM_K1, SSIM_K2, SSIM_SIGMA, SSIM_WINDOW
 
 PixelLoss = Literal["l1", "l2", "smooth_l1"]

@@ -7,11 +7,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from luxel.assessment.weights import locate
 from luxel.errors import WeightsError
 from luxel.model.lightness import LightnessModule
 from luxel.model.network import LIGHTNESS_WIDTHS, STRUCTURE_WIDTHS, PIEANet, build
 from luxel.model.structure import StructureModule
-from luxel.weights import locate
 
 
 def save_weights(

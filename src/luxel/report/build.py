@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import luxel
-from luxel import weights
-from luxel.batch.find import Found
-from luxel.batch.tables import printable
-from luxel.batch.workers import Died, in_processes, usable_cores
+from luxel.assessment import weights
+from luxel.assessment.tables import printable
 from luxel.errors import LuxelError
+from luxel.jobs.find import Found
+from luxel.jobs.processes import Died, in_processes, usable_cores
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure
 from luxel.report.page import page_at
 

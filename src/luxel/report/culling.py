@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import luxel
-from luxel.batch.journal import replacing
+from luxel.assessment.journal import replacing
 from luxel.errors import LuxelError
 from luxel.images.sniff import RAW_SUFFIXES
 from luxel.report import xmp

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel import criteria as criteria_files
-from luxel import heatmap
-from luxel.assessor import Assessment, Assessor
-from luxel.batch.find import Found
-from luxel.batch.run import Settings
+from luxel.assessment.assessor import Assessment, Assessor
+from luxel.assessment.batch import Settings
 from luxel.criteria import Criteria, Verdict
+from luxel.draw import heatmap
 from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.jobs.find import Found
 from luxel.photometry import lightness
 from luxel.zones import zone_histogram
 

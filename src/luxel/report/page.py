@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from luxel import heatmap
-from luxel.batch.journal import replacing
+from luxel.assessment.journal import replacing
+from luxel.draw import heatmap
 from luxel.errors import LuxelError
 from luxel.report.entry import Entry
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from luxel.config import DataSection, Phase, Recipe
-from luxel.dataset.built_samples import BuiltStore, draw_built_samples, open_built
-from luxel.dataset.samples import WHOLE_MULTIPLE, SampleRules, draw_samples, smallest_side
-from luxel.dataset.scenes import SceneStore, Source, data_root, list_sources, render_store
-from luxel.dataset.simulate import CameraRules
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray
+from luxel.samples.built import BuiltStore, draw_built_samples, open_built
+from luxel.samples.draw import WHOLE_MULTIPLE, SampleRules, draw_samples, smallest_side
+from luxel.samples.scenes import SceneStore, Source, data_root, list_sources, render_store
+from luxel.samples.simulate import CameraRules
+from luxel.train.recipe import DataSection, Phase, Recipe
 
 PROCEDURAL_VALIDATION_SEED = 1_000_000
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from luxel import metrics
-from luxel.assessor import Assessor
-from luxel.config import HolisticRecipe
+from luxel.assessment.assessor import Assessor
 from luxel.errors import DatasetError, ImageError
 from luxel.model.holistic import HolisticHead, map_features
+from luxel.train.recipe import HolisticRecipe
 
 COLUMNS = (("img_id", "score", "ref_id"), ("Image name", "Exposure", None), ("image", "score", "scene"))
 """Headers read as they are: the released IEA40K CSVs, SPAQ's annotation table, and ours."""

@@ -13,17 +13,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from luxel.config import Recipe
-from luxel.dataset.built_samples import BuiltStore
-from luxel.dataset.scenes import SceneStore
-from luxel.dataset.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.errors import RecipeError
 from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss
 from luxel.model.network import PIEANet, build
 from luxel.model.weights import load_into
+from luxel.samples.built import BuiltStore
+from luxel.samples.scenes import SceneStore
+from luxel.samples.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint
 from luxel.train.data import batches, open_stores, phase_of
 from luxel.train.optimizer import make_optimizer
+from luxel.train.recipe import Recipe
 
 Report = Callable[[str], None]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from luxel.config import TrainSection
+from luxel.train.recipe import TrainSection
 
 SMALLEST_MATRIX = 2000
 """Weights below which a convolution is AdamW's: orthogonalising many small matrices would be a good part of a step."""

@@ -48,9 +48,9 @@ def build(
     """
     need_dataset_extra("luxel dataset build")
     from luxel.dataset.build import build as run
-    from luxel.dataset.slots import usable_cores
     from luxel.dataset.taxonomy import taxonomy_file
     from luxel.dataset.upkeep import BuildSettings
+    from luxel.jobs.slots import usable_cores
 
     found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
     with progress("building", len(found)) as advance:

@@ -27,7 +27,7 @@ def check(
     need_dataset_extra("luxel dataset check")
     from luxel.dataset.check import check as run
     from luxel.dataset.manifest import read_manifest
-    from luxel.dataset.slots import usable_cores
+    from luxel.jobs.slots import usable_cores
 
     manifest = folder / "manifest.parquet"
     total = len({row.scene_id for row in read_manifest(manifest)}) if manifest.is_file() else None

@@ -1,0 +1,1 @@
+"""One picture or many: the residual map and what follows from it."""

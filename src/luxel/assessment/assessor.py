@@ -1,0 +1,310 @@
+"""A picture in, its assessment out: residual map, score, over- and underexposed shares, one EV recommendation.
+
+The network sees the picture at a bounded working size and the map comes back at full size through edge-aware
+upsampling, so that cost and memory hardly depend on megapixels. Needs NumPy, Pillow and ONNX Runtime only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.assessment import weights as weights_files
+from luxel.assessment.ev import Bound, advice_text, recommended_ev
+from luxel.assessment.runtime import SMALLEST_SIDE, Backend, load, predict
+from luxel.assessment.tiles import predict_tiled
+from luxel.assessment.weights import WeightsInfo
+from luxel.errors import ImageError, LuxelError
+from luxel.filters.guided import guided_upsample
+from luxel.filters.shrink import GRID, shrink, working_shape
+from luxel.photometry import FloatArray, lightness
+from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
+from luxel.residual_files import encode_residual
+
+WORKING_SIZE = 256
+"""Short side in pixels at which the network sees a picture: the size it was trained at."""
+
+SMALLEST_PICTURE = SMALLEST_SIDE**2
+"""Pixels below which a picture is refused: there is no scene in it to judge."""
+
+RANGE_TOLERANCE = 1e-3
+"""How far a float picture may leave [0, 1] by rounding (a quarter of an 8-bit step); it is clipped there."""
+
+_STRIP_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessment:
+    """What luxel says about one picture.
+
+    residual: [H, W] float32 in [-1, 1], r > 0 underexposed, r < 0 overexposed, at the picture's own (upright) size.
+    image: [H, W, 3] the picture assessed, sRGB-encoded, uint8, uint16 or float in [0, 1]; a given array itself, not a
+    copy.
+    score: in [0, 10], on the scale of the people who scored IEA40K (`luxel.residual.people_score`).
+    mean_abs_residual: mean |r|, in [0, 1]; the paper's score without fine-tuning is 10 (1 - mean |r|).
+    over, under: shares of pixels with r < -threshold, r > +threshold, in [0, 1].
+    ev: stops of one global compensation that brings the picture closest to ideal by the map and newly clips no more
+    than a small share of it (`luxel.assessment.ev`), in [-6, 6]; None where nothing can be said.
+    path: the file, if it was one.
+    notes: what reading did to it (orientation, colour profile, ...).
+    ev_bound, ev_reason: whether `ev` is exact or a bound, and why (`luxel.assessment.ev.Advice`).
+    """
+
+    residual: FloatArray = field(repr=False)
+    image: npt.NDArray[Any] = field(repr=False)
+    score: float
+    mean_abs_residual: float
+    over: float
+    under: float
+    ev: float | None
+    threshold: float
+    weights: WeightsInfo
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+    ev_bound: Bound = "exact"
+    ev_reason: str | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.residual.shape
+        return height, width
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain JSON values."""
+        height, width = self.size
+        return {
+            "path": None if self.path is None else str(self.path),
+            "width": width,
+            "height": height,
+            "score": self.score,
+            "mean_abs_residual": self.mean_abs_residual,
+            "over": self.over,
+            "under": self.under,
+            "ev": self.ev,
+            "ev_bound": self.ev_bound,
+            "ev_reason": self.ev_reason,
+            "threshold": self.threshold,
+            "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
+            "notes": list(self.notes),
+        }
+
+    def heatmap(self, palette: str = "red-blue", *, limit: float = 0.5) -> npt.NDArray[np.uint8]:
+        """Heat map without legend: red over, blue under, white ideal.
+
+        palette: one of `luxel.draw.heatmap.PALETTES`.
+        limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
+        Returns uint8 [H, W, 3], sRGB-encoded. Raises ValueError for an unknown palette or a limit outside (0, 1].
+        """
+        from luxel.draw import heatmap
+
+        return heatmap.render(self.residual, palette=palette, limit=limit)
+
+    def save(
+        self,
+        folder: str | Path,
+        stem: str | None = None,
+        *,
+        heatmap: bool = True,
+        overlay: bool = False,
+        residual: bool = True,
+        palette: str = "red-blue",
+        limit: float = 0.5,
+    ) -> list[Path]:
+        """Writes pictures of the assessment; returns their paths.
+
+        folder: created if it does not exist.
+        stem: first part of the file names; None takes the picture's own, or "assessment" for an array.
+        heatmap: write STEM.heatmap.png, with legend, at screen size.
+        overlay: write STEM.overlay.jpg, picture, heat map and overlay side by side, at screen size. The overlay tints
+        only pixels with |r| > threshold of this assessment.
+        residual: write STEM.residual.png, the map at full size in 16 bit (`luxel.residual_files`).
+        palette: one of `luxel.draw.heatmap.PALETTES`.
+        limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
+        Raises LuxelError if the folder cannot be created or the stem is not a plain file name, ImageError if writing
+        fails, ValueError for an unknown palette or a limit outside (0, 1].
+        """
+        from luxel import images
+        from luxel.draw import heatmap as maps
+
+        folder = Path(folder)
+        name = stem or (self.path.stem if self.path else "assessment")
+        if Path(name).name != name:
+            raise LuxelError(f"stem {name!r}: give a plain file name; the place goes into folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LuxelError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
+        written: list[Path] = []
+
+        def write(suffix: str, pixels: npt.NDArray[Any]) -> None:
+            path = folder / f"{name}.{suffix}"
+            images.write(path, pixels)
+            written.append(path)
+
+        if residual:
+            write("residual.png", encode_residual(self.residual))
+        if heatmap:
+            shown = maps.render(maps.fit(self.residual), palette=palette, limit=limit)
+            write("heatmap.png", maps.with_legend(shown, palette=palette, limit=limit, threshold=self.threshold))
+        if overlay:
+            areas = f"over {self.over:.1%}   under {self.under:.1%}"
+            caption = f"score {self.score:.2f}   {areas}   EV {advice_text(self.ev, self.ev_bound)}"
+            write(
+                "overlay.jpg",
+                maps.side_by_side(
+                    self.image,
+                    self.residual,
+                    palette=palette,
+                    limit=limit,
+                    threshold=self.threshold,
+                    caption=caption,
+                ),
+            )
+        return written
+
+
+class Assessor:
+    """Assesses any number of pictures with weights loaded once.
+
+    weights: exported weights (.onnx); None for those that ship with luxel. threads: processor threads for the
+    network; None for one per core. backend: inference engine, or "auto". working_size: short side at which the
+    network sees a picture, in pixels; pictures below it run at their own size. threshold: |r| above which a pixel
+    counts as over- or underexposed, in (0, 1).
+    An assessor never changes once made: several threads may call it at once, with the results of calls in turn.
+    Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
+    option.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        backend: Backend = "auto",
+        working_size: int = WORKING_SIZE,
+        threshold: float = DEFAULT_THRESHOLD,
+    ) -> None:
+        if working_size < GRID:
+            raise LuxelError(f"working_size={working_size}: give {GRID} or more; {WORKING_SIZE} is usual")
+        if not 0 < threshold < 1:
+            raise LuxelError(f"threshold={threshold}: give a residual between 0 and 1; {DEFAULT_THRESHOLD} is usual")
+        path = weights_files.locate(weights)
+        self.weights = weights_files.describe(path)
+        self.working_size = working_size
+        self.threshold = threshold
+        self._network = load(path, backend=backend, threads=threads)
+
+    @property
+    def backend(self) -> str:
+        """Name of the inference engine in use."""
+        return self._network.backend
+
+    def assess(self, image: str | Path | npt.NDArray[Any], *, native: bool = False) -> Assessment:
+        """The assessment of one picture.
+
+        image: path of a picture file (see `luxel.images`), or an array [H, W, 3], sRGB-encoded, uint8, uint16 (full
+        scale) or float in [0, 1]; any size from 64 pixels and any aspect ratio. Grey arrays need three equal channels.
+        native: run the network at full resolution in tiles (`luxel.assessment.tiles`) instead of at the working size,
+        in time that grows with the pixels, and with less of the scene in view than the network was trained with.
+        Raises ImageError if the picture cannot be read or is not such an array; WeightsError if the network fails.
+        """
+        path: Path | None = None
+        notes: tuple[str, ...] = ()
+        if isinstance(image, str | Path):
+            from luxel import images
+
+            picture = images.read(image)
+            image, path, notes = picture.pixels, picture.path, picture.notes
+        pixels = _checked(image, "array" if path is None else str(path))
+        shape = working_shape(pixels.shape[0], pixels.shape[1], self.working_size)
+        small = shrink(pixels, shape)
+        np.clip(small, 0, 1, out=small)
+        if native:
+            residual = np.clip(predict_tiled(self._network, pixels), -1, 1)
+            small_residual = shrink(residual, shape)
+        else:
+            small_residual = np.clip(predict(self._network, small), -1, 1)
+            residual = small_residual
+            if shape != pixels.shape[:2]:
+                residual = guided_upsample(small_residual, lightness(small), pixels)
+                np.clip(residual, -1, 1, out=residual)
+        advice = recommended_ev(small, small_residual, threshold=self.threshold)
+        mean_under = _mean_over_strips(lambda strip: float(np.maximum(strip, 0).mean(dtype=np.float64)), residual)
+        mean_over = _mean_over_strips(lambda strip: float(np.maximum(-strip, 0).mean(dtype=np.float64)), residual)
+        return Assessment(
+            residual=residual,
+            image=pixels,
+            score=score_of(mean_under, mean_over),
+            mean_abs_residual=mean_under + mean_over,
+            over=_mean_over_strips(lambda strip: over_area(strip, self.threshold), residual),
+            under=_mean_over_strips(lambda strip: under_area(strip, self.threshold), residual),
+            ev=advice.ev,
+            ev_bound=advice.bound,
+            ev_reason=advice.reason,
+            threshold=self.threshold,
+            weights=self.weights,
+            path=path,
+            notes=notes,
+        )
+
+
+def assess(
+    image: str | Path | npt.NDArray[Any],
+    *,
+    native: bool = False,
+    weights: str | Path | None = None,
+    threads: int | None = None,
+    backend: Backend = "auto",
+    working_size: int = WORKING_SIZE,
+    threshold: float = DEFAULT_THRESHOLD,
+) -> Assessment:
+    """The assessment of one picture, with an assessor that is made on the first call and kept for the next.
+
+    image, native: as in `Assessor.assess`. The other options: as in `Assessor`; the last set of them is kept.
+    Raises what `Assessor` and `Assessor.assess` raise.
+    """
+    return _assessor(weights, threads, backend, working_size, threshold).assess(image, native=native)
+
+
+@lru_cache(maxsize=1)
+def _assessor(
+    weights: str | Path | None, threads: int | None, backend: Backend, working_size: int, threshold: float
+) -> Assessor:
+    return Assessor(weights, threads=threads, backend=backend, working_size=working_size, threshold=threshold)
+
+
+def _checked(image: object, place: str) -> npt.NDArray[Any]:
+    """The picture as an array that is certainly [H, W, 3] and in a known range; raises ImageError if it is not."""
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"{type(image).__name__} object: give a path or a NumPy array [H, W, 3]")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(
+            f"{place} of shape {list(image.shape)}: give [H, W, 3] (grey: repeat it three times; alpha: composite it)"
+        )
+    height, width = image.shape[:2]
+    if height * width < SMALLEST_PICTURE:
+        raise ImageError(f"{place} of {width} x {height}: too small to judge; give {SMALLEST_PICTURE} pixels or more")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if image.dtype.kind != "f":
+        raise ImageError(f"{place} of {image.dtype}: give uint8, uint16 (full scale) or float in [0, 1]")
+    darkest, brightest = float(image.min()), float(image.max())
+    if np.isnan(darkest):
+        raise ImageError(f"{place} holds values that are not numbers: give float in [0, 1]")
+    if darkest < -RANGE_TOLERANCE or brightest > 1 + RANGE_TOLERANCE:
+        raise ImageError(
+            f"{place} of float in [{darkest:g}, {brightest:g}]: give [0, 1], sRGB-encoded (divide by full scale, clip)"
+        )
+    return image
+
+
+def _mean_over_strips(measure: Callable[[FloatArray], float], residual: FloatArray) -> float:
+    """A measure that is a mean over pixels, taken strip by strip: no temporary as large as the map."""
+    strips = [residual[top : top + _STRIP_ROWS] for top in range(0, len(residual), _STRIP_ROWS)]
+    return sum(measure(strip) * strip.size for strip in strips) / residual.size

@@ -1,0 +1,156 @@
+"""Rows of a run as a terminal table, JSON lines, CSV or Parquet."""
+
+import csv
+import io
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luxel.assessment.ev import advice_text
+from luxel.assessment.journal import Row, replacing
+from luxel.errors import LuxelError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS: dict[str, type] = {
+    "path": str,
+    "width": int,
+    "height": int,
+    "score": float,
+    "mean_abs_residual": float,
+    "over": float,
+    "under": float,
+    "ev": float,
+    "ev_bound": str,
+    "threshold": float,
+    "weights_name": str,
+    "weights_sha256": str,
+    "heatmap": str,
+    "overlay": str,
+    "residual": str,
+    "error": str,
+}
+"""Columns of CSV and Parquet, in order. Every run has all of them, empty where there is no value.
+
+score: [0, 10].
+mean_abs_residual: mean |r|, in [0, 1].
+over, under: area shares in [0, 1] beyond `threshold`.
+ev: advised compensation in stops, empty where nothing can be said.
+ev_bound: exact, at least or at most.
+heatmap, overlay, residual: files written, relative to the output folder. error: why there is no score.
+"""
+
+
+def flat(row: Row) -> dict[str, Any]:
+    """A row as one value (or None) per column of `COLUMNS`."""
+    weights, outputs = row.get("weights") or {}, row.get("outputs") or {}
+    values = {**row, "weights_name": weights.get("name"), "weights_sha256": weights.get("sha256")}
+    values |= {kind: outputs.get(kind) for kind in ("heatmap", "overlay", "residual")}
+    values["path"] = printable(row["path"])
+    return {column: values.get(column) for column in COLUMNS}
+
+
+def json_line(row: Row) -> str:
+    """A row as one line of ASCII JSON, without line end."""
+    return json.dumps(row, allow_nan=False)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows as CSV with a header line, "\\n" line ends; numbers with all their digits, empty cells for no value."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat(row) for row in rows)
+    return stream.getvalue()
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> None:
+    """Writes `csv_text` in UTF-8, atomically. Raises LuxelError when the disk refuses it."""
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(csv_text(rows), encoding="utf-8", newline="")
+    except OSError as error:
+        raise LuxelError(f"{path}: {error.strerror}; the rows are safe in results.jsonl") from error
+
+
+def write_parquet(rows: Sequence[Row], path: Path) -> None:
+    """Writes one Parquet file with the columns of `COLUMNS`, atomically. Raises LuxelError as `write_csv` does."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    schema = pa.schema([pa.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
+    table = pa.Table.from_pylist([flat(row) for row in rows], schema=schema)
+    try:
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    except OSError as error:
+        raise LuxelError(f"{path}: {error.strerror or error}; the rows are safe in results.jsonl") from error
+
+
+def terminal_table(rows: Sequence[Row], *, shorten: bool = False) -> "Table":
+    """Rows as a rich table for people: path, size, score, areas, advice; the reason where there is no score.
+
+    shorten: say the folder that all pictures share once, in the header, and leave it out of their paths.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shared = _shared_folder([row["path"] for row in rows]) if shorten else ""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(Text(f"picture in {printable(shared)}" if shared else "picture"), overflow="fold")
+    for column in ("size", "score", "over", "under", "EV"):
+        table.add_column(column, justify="right", no_wrap=True)
+    failures = any(row["error"] for row in rows)
+    if failures:
+        table.add_column("why not", overflow="fold")
+    for row in rows:
+        path = row["path"]
+        name = Text(printable(os.path.relpath(path, shared) if shared else path))
+        if row["error"]:
+            table.add_row(name, "", "", "", "", "", Text(str(row["error"]), style="red"))
+            continue
+        cells = (
+            Text(f"{row['width']}x{row['height']}", style="dim"),
+            Text(f"{row['score']:.2f}", style="bold"),
+            _share(row["over"], "red"),
+            _share(row["under"], "blue"),
+            Text(advice_text(row["ev"], row["ev_bound"])),
+        )
+        table.add_row(name, *cells, *([""] if failures else []))
+    return table
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One line about a run: how many pictures, the middle of their scores, how many could not be assessed."""
+    scores = [row["score"] for row in rows if not row["error"]]
+    failed = len(rows) - len(scores)
+    parts = [f"{len(rows)} picture{'' if len(rows) == 1 else 's'}"]
+    if scores:
+        parts.append(f"score median {statistics.median(scores):.2f}, {min(scores):.2f} to {max(scores):.2f}")
+    if failed:
+        parts.append(f"{failed} could not be assessed")
+    return "; ".join(parts)
+
+
+def printable(path: str) -> str:
+    """A path that may hold bytes of no valid text, as text that can be printed and stored: those bytes as \\x..."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _shared_folder(paths: Sequence[str]) -> str:
+    """The deepest folder that holds all of several paths; empty if there is none to name."""
+    if len(paths) < 2 or len({Path(path).is_absolute() for path in paths}) > 1:
+        return ""
+    return os.path.commonpath([Path(path).parent for path in paths])
+
+
+def _share(share: float, colour: str) -> Any:
+    from rich.text import Text
+
+    return Text(f"{share:.0%}", style=colour if share >= 0.1 else "dim")

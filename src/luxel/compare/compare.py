@@ -1,0 +1,329 @@
+"""Which enhancement leaves the least exposure residual? Pictures matched, measured and ranked (paper 5.3(1), Fig. 8).
+
+An original and any number of enhanced versions of it, or folders of them, each go through the same network on their
+own. The lower the mean absolute residual, the closer a version is to ideal exposure. A version that lost detail is
+ranked last whatever its residual, because a uniform grey picture leaves next to none (`luxel.compare.detail`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.assessment.assessor import Assessment, Assessor
+from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
+from luxel.draw import heatmap
+from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.jobs.find import find, free_name
+
+ORIGINAL = "original"
+"""Name of the first version, the one that was not enhanced."""
+
+RESAMPLES = 10_000
+COVERAGE = 0.95
+
+LOST_DETAIL = "lost detail"
+NO_MATCH = "pictures do not match"
+"""Why a version is ranked last."""
+
+FEW = 10
+"""Pictures below which a bootstrap interval is told to be rough."""
+
+PANEL_SIDE = 640
+"""Long side in pixels of the pictures and maps kept for drawing."""
+
+FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture in all its versions. files: version name -> file, the original first."""
+
+    name: str
+    files: dict[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What is compared with what.
+
+    versions: names, the original first. cases: the pictures that every version has. unmatched: one line each for
+    files that some version lacks; they take no part.
+    """
+
+    versions: tuple[str, ...]
+    cases: tuple[Case, ...]
+    unmatched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One version of one picture.
+
+    residual: mean absolute one, in [0, 1]. over, under: area shares. score: [0, 10]. detail: share of the original's
+    detail that is kept, in [0, 1]. matches: whether it can show the same scene as the original.
+    """
+
+    residual: float
+    over: float
+    under: float
+    score: float
+    detail: float = 1.0
+    matches: bool = True
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Sorts versions of a picture, the best first: those that lost detail come last."""
+        return self.detail < MIN_DETAIL, self.residual
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """What is drawn of a version: its picture, uint8 [h, w, 3], and its residual map, float32 [h, w], both reduced."""
+
+    image: npt.NDArray[np.uint8]
+    residual: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over pictures and its bootstrap interval; low and high are None where one picture allows none."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A version's place among all, by mean absolute residual; those that lost detail come last.
+
+    residual, over, under, score, detail: means over the pictures. change: residual minus that of the original, paired
+    by picture; None for the original itself. better: pictures on which it beats the original and keeps its detail.
+    first: share of bootstrap samples in which it has the lowest residual of the versions that keep detail; None for one
+    picture. lost: pictures on which it keeps less than MIN_DETAIL. reason: why it is ranked last; None if it is not.
+    """
+
+    version: str
+    residual: Interval
+    over: Interval
+    under: Interval
+    score: Interval
+    detail: Interval
+    change: Interval | None
+    better: int | None
+    first: float | None
+    lost: int
+    reason: str | None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of it.
+
+    figures: case name -> version -> figures. left_out: lines on pictures that could not be read. unlike: lines on
+    pictures that do not show the same scene as their original, and take part all the same.
+    """
+
+    versions: tuple[str, ...]
+    threshold: float
+    figures: dict[str, dict[str, Figures]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
+
+    def values(self, name: str) -> Float64Array:
+        """One figure of all pictures and versions, [pictures, versions]. name: a field of `Figures`."""
+        return np.array([[getattr(row[v], name) for v in self.versions] for row in self.figures.values()], np.float64)
+
+
+def match(original: Path, enhanced: Sequence[Path]) -> Matching:
+    """Pairs up versions of pictures: files as they are given, folders by file name without its ending.
+
+    original, enhanced: all files (one picture), or all folders (one folder per method).
+    Raises LuxelError when they are mixed or missing, when two files of a folder share a name, or nothing matches.
+    """
+    places = [original, *enhanced]
+    if not enhanced:
+        raise LuxelError(f"{original}: nothing to compare it with; give enhanced pictures, or folders of them")
+    for place in places:
+        if not place.exists():
+            raise LuxelError(f"{place}: no such file or folder")
+    folders = [place.is_dir() for place in places]
+    if any(folders) != all(folders):
+        odd = places[folders.index(not folders[0])]
+        raise LuxelError(f"{odd}: files and folders are mixed; give one picture and files, or folders only")
+    versions = _version_names(enhanced, of_folders=folders[0])
+    if not folders[0]:
+        return Matching(versions, (Case(original.stem, dict(zip(versions, places, strict=True))),))
+    by_version = {version: _by_stem(place) for version, place in zip(versions, places, strict=True)}
+    common = [stem for stem in by_version[ORIGINAL] if all(stem in files for files in by_version.values())]
+    everything = list(dict.fromkeys(stem for files in by_version.values() for stem in files))
+    unmatched = []
+    for stem in everything:
+        lacking = [version for version, files in by_version.items() if stem not in files]
+        if lacking:
+            name = next(files[stem].name for files in by_version.values() if stem in files)
+            unmatched.append(
+                f"{name}: left out, because {' and '.join(lacking)} {'lacks' if len(lacking) == 1 else 'lack'} it"
+            )
+    if not common:
+        raise LuxelError(f"{original}: no picture has the same name in all {len(places)} folders; names must match")
+    cases = tuple(Case(stem, {v: files[stem] for v, files in by_version.items()}) for stem in common)
+    return Matching(versions, cases, tuple(unmatched))
+
+
+def compare(
+    matching: Matching,
+    assessor: Assessor,
+    *,
+    each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] = lambda case, figures, panels: None,
+) -> Comparison:
+    """Assesses every version of every picture.
+
+    each: called after each picture, with what can be drawn of it. A picture of which a version cannot be read is left
+    out for all, because means over different pictures do not compare. Raises LuxelError when none is left.
+    """
+    comparison = Comparison(matching.versions, assessor.threshold)
+    for case in matching.cases:
+        figures: dict[str, Figures] = {}
+        panels: dict[str, Panel] = {}
+        before = None
+        try:
+            for version, path in case.files.items():
+                assessment = assessor.assess(path)
+                small = reduced(assessment.image)
+                before = small if before is None else before  # The original comes first.
+                figures[version], panels[version] = _figures(assessment, before, small), _panel(assessment)
+        except (ImageError, MissingExtraError) as error:
+            comparison.left_out.append(f"{error}; {case.name} is left out")
+            continue
+        comparison.figures[case.name] = figures
+        comparison.unlike += [
+            f"{case.files[version]}: {NO_MATCH}; {case.files[ORIGINAL].name} shows something else, check the file names"
+            for version, numbers in figures.items()
+            if not numbers.matches
+        ]
+        each(case, figures, panels)
+    if not comparison.figures:
+        raise LuxelError(f"nothing to compare: {comparison.left_out[0]}")
+    return comparison
+
+
+def ranking(comparison: Comparison) -> list[Rank]:
+    """All versions, the lowest mean absolute residual first; with intervals over pictures where there are two or more.
+
+    Versions that keep less than MIN_DETAIL of the detail, on average over the pictures, come last. The pictures are
+    resampled, the same ones for all versions, so that hard pictures weigh on all alike.
+    """
+    residual = comparison.values("residual")
+    counts = _resampled(len(residual))
+    means = {
+        name: _intervals(comparison.values(name), counts) for name in ("residual", "over", "under", "score", "detail")
+    }
+    changes = _intervals(residual - residual[:, :1], counts)
+    lost = comparison.values("detail") < MIN_DETAIL
+    reasons = _reasons(comparison)
+    first = None
+    if counts is not None:
+        out = np.array([reason is not None for reason in reasons])
+        winners = np.argmin(np.where(out, np.inf, counts @ residual), axis=1)
+        first = np.bincount(winners, minlength=len(comparison.versions)) / len(winners)
+    ranks = [
+        Rank(
+            version,
+            residual=means["residual"][n],
+            over=means["over"][n],
+            under=means["under"][n],
+            score=means["score"][n],
+            detail=means["detail"][n],
+            change=changes[n] if n else None,
+            better=int(np.sum((residual[:, n] < residual[:, 0]) & ~lost[:, n])) if n else None,
+            first=None if first is None else float(first[n]),
+            lost=int(lost[:, n].sum()),
+            reason=reasons[n],
+        )
+        for n, version in enumerate(comparison.versions)
+    ]
+    return sorted(ranks, key=lambda rank: (rank.reason is not None, rank.residual.mean))
+
+
+def remark(pictures: int) -> str:
+    """What the number of pictures means for the intervals, in one sentence."""
+    if pictures == 1:
+        return "One picture: there is no interval, and the order may be another on other pictures."
+    rough = f"; with fewer than {FEW} pictures they are rough" if pictures < FEW else ""
+    return f"Intervals: {COVERAGE:.0%} bootstrap over {pictures} pictures, the same resamples for all versions{rough}."
+
+
+def _version_names(enhanced: Sequence[Path], *, of_folders: bool) -> tuple[str, ...]:
+    """Names people can tell apart: folder names, or file stems; where those agree, the folder's name is put before."""
+    own = [_named(place) if of_folders else place.stem for place in enhanced]
+    parents = [_named(place.parent) for place in enhanced]
+    # out/fec/a.png and out/smg/a.png: the folders say which is which.
+    if len(set(own)) < len(own):
+        own = parents if len(set(parents)) == len(own) else [f"{p}/{o}" for p, o in zip(parents, own, strict=True)]
+    taken = {ORIGINAL}
+    return (ORIGINAL, *(free_name(name, taken) for name in own))
+
+
+def _named(folder: Path) -> str:
+    """The folder's name as it was given; that of the place itself for "." and ".."."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for found in find([str(folder)]):
+        stem = found.path.stem
+        if stem in files:
+            raise LuxelError(f"{found.path}: {files[stem].name} has the same name; keep one of them in {folder}")
+        files[stem] = found.path
+    return files
+
+
+def _figures(assessment: Assessment, before: FloatArray, small: FloatArray) -> Figures:
+    """Figures of a version. before, small: the original and the version, as `reduced` gives them."""
+    return Figures(
+        assessment.mean_abs_residual,
+        assessment.over,
+        assessment.under,
+        assessment.score,
+        detail=1.0 if small is before else kept_detail(before, small),
+        matches=small is before or same_scene(before, small),
+    )
+
+
+def _reasons(comparison: Comparison) -> list[str | None]:
+    """Why each version is ranked last; None for those that are not."""
+    kept, matches = comparison.values("detail").mean(axis=0), comparison.values("matches").min(axis=0)
+    return [
+        None if share >= MIN_DETAIL else LOST_DETAIL if alike else NO_MATCH
+        for share, alike in zip(kept.tolist(), matches.tolist(), strict=True)
+    ]
+
+
+def _panel(assessment: Assessment) -> Panel:
+    return Panel(
+        heatmap.as_bytes(heatmap.fit(assessment.image, PANEL_SIDE)), heatmap.fit(assessment.residual, PANEL_SIDE)
+    )
+
+
+def _resampled(pictures: int) -> Float64Array | None:
+    """How often each picture is in each bootstrap sample, [RESAMPLES, pictures], the same in every run."""
+    if pictures < 2:
+        return None
+    rng = np.random.default_rng(0)
+    return rng.multinomial(pictures, np.full(pictures, 1.0 / pictures), size=RESAMPLES).astype(np.float64)
+
+
+def _intervals(values: Float64Array, counts: Float64Array | None) -> list[Interval]:
+    """Means over pictures with percentile bootstrap intervals, one per version. values: [pictures, versions]."""
+    means = values.mean(axis=0)
+    if counts is None:
+        return [Interval(float(mean)) for mean in means]
+    tail = (1.0 - COVERAGE) / 2.0
+    low, high = np.quantile(counts @ values / len(values), (tail, 1.0 - tail), axis=0)
+    return [Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)]

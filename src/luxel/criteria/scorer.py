@@ -1,0 +1,197 @@
+"""Pictures or saved maps in, one row each by some criteria out, with a line for every region."""
+
+import glob
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from luxel.assessment.assessor import WORKING_SIZE, Assessor
+from luxel.criteria import Criteria, Verdict
+from luxel.errors import CriteriaError, ImageError, LuxelError, MissingExtraError, RegionsError
+from luxel.filters.shrink import shrink, working_shape
+from luxel.jobs.find import find
+from luxel.photometry import FloatArray
+from luxel.regions.regions import Mask, RegionStatistics, label_regions, read_regions, statistics
+from luxel.residual_files import ENDINGS, is_saved_map, read_saved_map
+
+Regions = Mapping[str, Mask]
+RegionSource = Callable[[Path, npt.NDArray[Any] | None, tuple[int, int]], Regions]
+"""(file of the picture or map, the picture if known, size of the map) -> regions."""
+
+REGION_ENDINGS = (".png", ".tif", ".bmp", ".gif", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class RegionScore:
+    """A region's statistics, and its score by the criteria as if it were a picture (None if they name regions)."""
+
+    statistics: RegionStatistics
+    verdict: Verdict | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        by_criteria = None if self.verdict is None else self.verdict.score
+        return self.statistics.to_dict() | {"criteria_score": by_criteria}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One picture or map: its verdict and regions, or the reason why there is none."""
+
+    path: Path
+    verdict: Verdict | None = None
+    regions: tuple[RegionScore, ...] = ()
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        row: dict[str, Any] = {"path": str(self.path), "error": self.error}
+        if self.verdict is not None:
+            row |= self.verdict.to_dict()
+            row["regions"] = [region.to_dict() for region in self.regions]
+        return row
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores any number of files by one set of criteria.
+
+    make_assessor: called when the first picture needs one. regions: where regions come from. maps: every file is a
+    saved map; otherwise those whose name says so (`luxel.residual_files.ENDINGS`). answers: see `Criteria.score`.
+    native:
+    see `Assessor.assess`.
+    """
+
+    criteria: Criteria
+    make_assessor: Callable[[], Assessor] = Assessor
+    regions: RegionSource | None = None
+    maps: bool = False
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    native: bool = False
+
+    @cached_property
+    def _assessor(self) -> Assessor:
+        return self.make_assessor()
+
+    def score(self, path: Path) -> Scored:
+        """One file. What is wrong with it alone becomes `Scored.error`; LuxelError is raised when nothing works."""
+        try:
+            residual, image = self._load(path)
+            regions = None if self.regions is None else self.regions(path, image, residual.shape)
+            verdict = self.criteria.score(residual, regions, image=image, answers=self.answers)
+            found = () if regions is None else tuple(self._by_region(residual, image, regions))
+        except MissingExtraError:
+            raise
+        except (ImageError, RegionsError, CriteriaError) as error:
+            return Scored(path, error=" ".join(str(error).removeprefix(f"{path}: ").split()))
+        return Scored(path, verdict, found)
+
+    def _load(self, path: Path) -> tuple[FloatArray, npt.NDArray[Any] | None]:
+        if self.maps or is_saved_map(path):
+            return read_saved_map(path), None
+        assessment = self._assessor.assess(path, native=self.native)
+        return assessment.residual, assessment.image
+
+    def _by_region(
+        self, residual: FloatArray, image: npt.NDArray[Any] | None, regions: Regions
+    ) -> Iterator[RegionScore]:
+        criteria = self.criteria
+        for found in statistics(residual, regions, over=criteria.over, under=criteria.under):
+            verdict = None
+            if not criteria.regions and found.over is not None:
+                mask = regions[found.name]
+                pixels = None if image is None else image[mask][None]
+                verdict = criteria.score(residual[mask][None], image=pixels, answers=self.answers)
+            yield RegionScore(found, verdict)
+
+
+def find_files(patterns: Sequence[str], *, maps: bool, recursive: bool, warn: Callable[[str], None]) -> list[Path]:
+    """The files that files, folders and globs stand for.
+
+    maps: folders and globs give saved maps instead of pictures. warn: as in `luxel.jobs.find.find`.
+    Raises LuxelError when there are none.
+    """
+    if not maps:
+        return [found.path for found in find(patterns, recursive=recursive, warn=warn)]
+    files: dict[Path, None] = {}
+    for pattern in patterns:
+        folder = Path(pattern)
+        if folder.is_dir():
+            inside = folder.rglob("*") if recursive else folder.glob("*")
+            hits = sorted(path for path in inside if path.is_file() and path.name.lower().endswith(ENDINGS))
+        elif glob.has_magic(pattern) and not folder.exists():
+            hits = sorted(Path(hit) for hit in glob.glob(pattern, recursive=True) if Path(hit).is_file())  # noqa: PTH207
+        else:
+            hits = [folder]
+        if not hits:
+            warn(f"{pattern}: no saved map here; they end in {' or '.join(ENDINGS)}")
+        files |= dict.fromkeys(hits)
+    if not files:
+        raise LuxelError("nothing to score: no saved maps; write them with luxel assess --residual --out DIR")
+    return list(files)
+
+
+def regions_from_files(place: str | Path, names: str | Path | None = None) -> RegionSource:
+    """Regions from a file for all pictures (`luxel.regions.regions.read_regions`), or from a folder with one for each.
+
+    In a folder, the regions of photo.jpg and of photo.residual.png are photo.png, photo.json or the like.
+    Raises RegionsError where there is no such file or folder.
+    """
+    place = Path(place)
+    if not place.exists():
+        raise RegionsError(f"{place}: no such region file or folder")
+
+    def source(path: Path, image: npt.NDArray[Any] | None, shape: tuple[int, int]) -> Regions:
+        if not place.is_dir():
+            return read_regions(place, shape, picture=path, names=names)
+        stem = _stem(path)
+        files = [place / f"{stem}{ending}" for ending in REGION_ENDINGS]
+        own = next((file for file in files if file.is_file()), None)
+        if own is None:
+            raise RegionsError(f"{place}: no regions of this picture; looked for {stem}{{{','.join(REGION_ENDINGS)}}}")
+        return read_regions(own, shape, picture=path if own.suffix == ".json" else None, names=names)
+
+    return source
+
+
+def regions_from_superpixels(count: int) -> RegionSource:
+    """Regions from about `count` SLIC superpixels of each picture. Raises MissingExtraError without scikit-image."""
+    try:
+        from luxel.dataset.superpixels import blocks
+    except ImportError as error:
+        raise MissingExtraError("superpixels", "dataset") from error
+
+    def source(path: Path, image: npt.NDArray[Any] | None, shape: tuple[int, int]) -> Regions:
+        if image is None:
+            raise RegionsError(f"{path}: superpixels need the picture, and this is a map; give the picture")
+        small = np.clip(shrink(image, working_shape(image.shape[0], image.shape[1], WORKING_SIZE)), 0, 1)
+        return label_regions(blocks(small, count=count), shape)
+
+    return source
+
+
+def regions_from_checkpoint(checkpoint: str) -> RegionSource:
+    """Regions from a transformers checkpoint (`luxel.regions.segmentation.Segmenter`, which raises what it raises)."""
+    from luxel.regions.segmentation import Segmenter
+
+    segmenter = Segmenter(checkpoint)
+
+    def source(path: Path, image: npt.NDArray[Any] | None, shape: tuple[int, int]) -> Regions:
+        if image is None:
+            raise RegionsError(f"{path}: segmentation needs the picture, and this is a map; give the picture")
+        return segmenter(image)
+
+    return source
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return path.stem

@@ -1,0 +1,1 @@
+"""Pictures that people look at: heat maps, false colours, the demonstration scene."""

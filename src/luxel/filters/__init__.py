@@ -1,0 +1,1 @@
+"""Smoothing, edge-aware upsampling and shrinking of arrays."""

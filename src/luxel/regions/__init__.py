@@ -1,0 +1,1 @@
+"""Regions of a picture: from files, from a segmentation network, and their statistics."""

@@ -1,0 +1,199 @@
+"""Scenes ready for training: linear light and its reference's lightness, rendered once and memory-mapped.
+
+A store is a folder with `linear.f16` and `reference.f16` (pixels of all scenes one after the other) and `index.json`
+(name, kind, source, size, offset of each). It is written under a temporary name and renamed, so it is whole or absent.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from luxel import images
+from luxel.dataset.bracket import metered
+from luxel.dataset.develop import fit_short_side
+from luxel.dataset.panorama import ASPECTS, random_view
+from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING, ZoneRules, make_reference
+from luxel.errors import DatasetError
+from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
+from luxel.samples.procedural import procedural_scene
+
+Kind = Literal["panorama", "photo", "procedural"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene: linear [H, W, 3] (1.0 = saturation at EV 0) and the lightness of its reference [H, W] in [0, 1]."""
+
+    name: str
+    kind: Kind
+    linear: npt.NDArray[np.float32]
+    reference: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a scene comes from: a file, or for procedural scenes none, and the seed of everything random in it."""
+
+    kind: Kind
+    file: str
+    seed: int
+
+
+def data_root() -> Path:
+    """The folder named by the environment variable LUXEL_DATA; DatasetError if it is not set or not a folder."""
+    value = os.environ.get("LUXEL_DATA", "")
+    if not value or not Path(value).is_dir():
+        raise DatasetError(f"LUXEL_DATA={value!r}: set it to the folder with hdri/ and photos/ (see docs/data.md)")
+    return Path(value)
+
+
+def list_sources(root: Path, split: str, *, views: int, seed: int) -> list[Source]:
+    """Sources of a split ("train" or "val"): every photograph once, every panorama `views` times.
+
+    root: folder with hdri/index.csv and photos/index.csv, columns file and split. DatasetError if one is missing.
+    """
+    sources: list[Source] = []
+    for kind, folder, repeat in (("panorama", "hdri", views), ("photo", "photos", 1)):
+        index = root / folder / "index.csv"
+        if not index.is_file():
+            raise DatasetError(f"{index}: no such file; LUXEL_DATA must hold hdri/ and photos/ with their index.csv")
+        with index.open(newline="") as handle:
+            files = [row["file"] for row in csv.DictReader(handle) if row["split"] == split]
+        for file in files:
+            name = f"{folder}/{file}"
+            for view in range(repeat):
+                digest = hashlib.sha256(f"{seed}/{name}/{view}".encode()).digest()
+                sources.append(Source(kind, name, int.from_bytes(digest[:4], "big")))  # type: ignore[arg-type]
+    return sources
+
+
+def load_scene(source: Source, root: Path, *, short_side: int, rules: ZoneRules = ZoneRules()) -> Scene:
+    """Linear light of a source and its reference, short side `short_side`; everything random comes from its seed."""
+    rng = np.random.default_rng(source.seed)
+    if source.kind == "photo":
+        picture = as_unit_float(images.read(root / source.file).pixels)
+        linear, ceiling, name = fit_short_side(to_linear(picture), short_side), PHOTO_CEILING, source.file
+    else:
+        aspect = ASPECTS[rng.integers(len(ASPECTS))]
+        height, width = round(short_side * max(1, 1 / aspect)), round(short_side * max(1, aspect))
+        if source.kind == "panorama":
+            panorama = images.read_linear(root / source.file)
+            view, camera = random_view(panorama, rng, height=height, width=width)
+            linear = metered(view) * np.float32(2.0 ** rng.normal(0, 0.4))
+            name = f"{source.file}@{camera['yaw']:.0f},{camera['pitch']:.0f},{camera['fov']:.0f}"
+        else:
+            linear, name = procedural_scene(rng, height=height, width=width), f"procedural-{source.seed}"
+        ceiling = HDR_CEILING
+    reference = make_reference(linear, rules, ceiling=ceiling)
+    return Scene(name, source.kind, linear, lightness(reference.image))
+
+
+def _load(job: tuple[Source, Path, int, ZoneRules]) -> Scene:
+    cv2.setNumThreads(1)
+    source, root, short_side, rules = job
+    return load_scene(source, root, short_side=short_side, rules=rules)
+
+
+class SceneStore:
+    """Scenes of a store folder, read from the disk's cache as they are asked for.
+
+    len(store), store[i] -> Scene with float16 arrays widened only where a sample needs them; store.kinds.
+    """
+
+    files = ("linear.f16", "reference.f16")
+
+    def __init__(self, folder: Path) -> None:
+        index = folder / "index.json"
+        if not index.is_file():
+            raise DatasetError(f"{folder}: no scene store here (index.json is missing); render it again")
+        self.folder = folder
+        self.entries = json.loads(index.read_text())["scenes"]
+        self.kinds: list[Kind] = [entry["kind"] for entry in self.entries]
+        self.names: list[str] = [entry["name"] for entry in self.entries]
+        self._linear = np.memmap(folder / "linear.f16", dtype=np.float16, mode="r")
+        self._reference = np.memmap(folder / "reference.f16", dtype=np.float16, mode="r")
+
+    def __reduce__(self) -> tuple[type["SceneStore"], tuple[Path]]:
+        # NumPy would send another process the pixels themselves.
+        return SceneStore, (self.folder,)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Height and width of scene i."""
+        return self.entries[i]["height"], self.entries[i]["width"]
+
+    def window(self, i: int, rows: slice, columns: slice) -> tuple[FloatArray, FloatArray]:
+        """A window of scene i: linear light [h, w, 3] and reference lightness [h, w], float32."""
+        h, w = self.size(i)
+        start = self.entries[i]["offset"]
+        linear = self._linear[3 * start : 3 * (start + h * w)].reshape(h, w, 3)[rows, columns]
+        reference = self._reference[start : start + h * w].reshape(h, w)[rows, columns]
+        return linear.astype(np.float32), reference.astype(np.float32)
+
+    def __getitem__(self, i: int) -> Scene:
+        linear, reference = self.window(i, slice(None), slice(None))
+        return Scene(self.names[i], self.kinds[i], linear, reference)
+
+
+def render_store(
+    folder: Path,
+    sources: list[Source],
+    root: Path,
+    *,
+    short_side: int,
+    rules: ZoneRules = ZoneRules(),
+    jobs: int = 1,
+    progress: Callable[[Iterable[Scene], int], Iterable[Scene]] | None = None,
+) -> SceneStore:
+    """Render every source into a store, or open the store that is already there for the same sources and settings.
+
+    jobs: processes (spawned: the RAW reader deadlocks in forked ones). progress: wraps the stream of scenes, given
+    their number, to show a bar. The folder's name gets a fingerprint, so other settings make another store.
+    """
+    settings = {"sources": [asdict(s) for s in sources], "short_side": short_side, "rules": asdict(rules), "version": 2}
+    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    final = folder / f"scenes-{fingerprint}"
+    if final.is_dir():
+        return SceneStore(final)
+    partial = folder / f"scenes-{fingerprint}.partial-{os.getpid()}"
+    partial.mkdir(parents=True)
+    try:
+        work = [(source, root, short_side, rules) for source in sources]
+        stream: Iterable[Scene] = _stream(work, jobs)
+        entries, offset = [], 0
+        with (partial / "linear.f16").open("wb") as linear, (partial / "reference.f16").open("wb") as reference:
+            for scene in progress(stream, len(work)) if progress else stream:
+                height, width = scene.reference.shape
+                # float16 ends at 65504; no sensor sees further above saturation.
+                linear.write(np.minimum(scene.linear, 60000).astype(np.float16).tobytes())
+                reference.write(scene.reference.astype(np.float16).tobytes())
+                entry = {"name": scene.name, "kind": scene.kind, "height": height, "width": width, "offset": offset}
+                entries.append(entry)
+                offset += height * width
+        (partial / "index.json").write_text(json.dumps({"settings": settings, "scenes": entries}))
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return SceneStore(final)
+
+
+def _stream(work: list[tuple[Source, Path, int, ZoneRules]], jobs: int) -> Iterator[Scene]:
+    if jobs <= 1:
+        yield from map(_load, work)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_load, work, chunksize=8)
