@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from luxel.ev import LIMIT, recommended_ev
+from luxel.ev import LIMIT, advice_text, advise, recommended_ev
 from luxel.photometry import expose, lightness, to_linear, to_srgb
 
 
@@ -77,3 +77,57 @@ def test_a_large_picture_is_answered_from_an_even_sample() -> None:
     image = to_srgb(expose(scene(shape=(700, 900)), -1.5))
     residual = lightness(to_srgb(scene(shape=(700, 900)))) - lightness(image)
     assert recommended_ev(image, residual) == pytest.approx(1.5, abs=0.02)
+
+
+def test_advice_says_how_far_it_can_be_relied_on() -> None:
+    black = np.zeros((40, 40, 3), dtype=np.float32)
+    assert advise(black, np.full((40, 40), 0.47)).bound == "at least"
+    part = np.full((40, 40, 3), 0.05, dtype=np.float32)
+    part[:20] = 0.0
+    found = advise(part, np.full((40, 40), 0.4))
+    assert (found.bound, found.ev is not None and found.ev > 1) == ("at least", True)
+    assert "50% of the picture is black" in (found.reason or "")
+    blown = np.full((40, 40, 3), 0.7, dtype=np.float32)
+    blown[:10] = 1.0
+    found = advise(blown, np.full((40, 40), -0.25))
+    assert (found.bound, found.ev is not None and found.ev < 0) == ("at most", True)
+    plain = np.full((40, 40, 3), 0.3, dtype=np.float32)
+    assert advise(plain, np.full((40, 40), 0.17)).bound == "exact"
+    assert advise(plain, np.full((40, 40), 0.17)).reason is None
+
+
+def test_no_advice_where_exposure_changes_nothing() -> None:
+    blue = np.zeros((40, 40, 3), dtype=np.float32)
+    blue[..., 2] = 1.0
+    found = advise(blue, np.full((40, 40), 0.36))
+    assert found.ev is None
+    assert "saturated" in (found.reason or "")
+    assert advice_text(found.ev, found.bound) == "-"
+
+
+def test_advice_limited_by_clipping_says_so() -> None:
+    image = np.full((40, 40, 3), 0.2, dtype=np.float32)
+    image[:4] = 0.9
+    found = advise(image, np.full((40, 40), 0.3))
+    assert found.ev is not None
+    assert found.ev < 1
+    assert "clip" in (found.reason or "")
+
+
+def test_advice_follows_the_shutter_where_nothing_clips() -> None:
+    """Over exposures of one scene whose highlights are kept, a stop more light is a stop less advised."""
+    light = np.clip(scene(shape=(120, 160)), 0, 0.5)
+    ideal = lightness(to_srgb(light * 1.2))
+    stops = np.arange(-4, 0.5, 0.5)
+    advised = []
+    for ev in stops:
+        image = to_srgb(expose(light, float(ev)))
+        advised.append(advise(image, ideal - lightness(image)).ev)
+    slope = np.polyfit(stops, np.array(advised, dtype=float), 1)[0]
+    assert -1.1 < slope < -0.7
+    assert (np.diff(np.array(advised, dtype=float)) <= 0.02).all()
+
+
+@pytest.mark.parametrize(("ev", "bound", "text"), [(6.0, "at least", ">= +6.0"), (-1.4, "at most", "<= -1.4")])
+def test_bounds_are_shown(ev: float, bound: str, text: str) -> None:
+    assert advice_text(ev, bound) == text

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from luxel import weights as weights_files
 from luxel.errors import ImageError, LuxelError
-from luxel.ev import recommended_ev
+from luxel.ev import Bound, advice_text, advise
 from luxel.guided import guided_upsample
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
@@ -48,9 +48,10 @@ class Assessment:
     mean_abs_residual: mean |r|, in [0, 1]; the paper's score without fine-tuning is 10 (1 - mean |r|).
     over, under: shares of pixels with r < -threshold, r > +threshold, in [0, 1].
     ev: stops of one global compensation that brings the picture closest to ideal by the map and newly clips no more
-    than a small share of it (`luxel.ev`), in [-6, 6].
+    than a small share of it (`luxel.ev`), in [-6, 6]; None where exposure cannot help.
     path: the file, if it was one.
     notes: what reading did to it (orientation, colour profile, ...).
+    ev_bound, ev_reason: whether `ev` is exact or a bound, and why (`luxel.ev.Advice`).
     """
 
     residual: FloatArray = field(repr=False)
@@ -59,11 +60,13 @@ class Assessment:
     mean_abs_residual: float
     over: float
     under: float
-    ev: float
+    ev: float | None
     threshold: float
     weights: WeightsInfo
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    ev_bound: Bound = "exact"
+    ev_reason: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,6 +86,8 @@ class Assessment:
             "over": self.over,
             "under": self.under,
             "ev": self.ev,
+            "ev_bound": self.ev_bound,
+            "ev_reason": self.ev_reason,
             "threshold": self.threshold,
             "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
             "notes": list(self.notes),
@@ -147,7 +152,8 @@ class Assessment:
             shown = maps.render(maps.fit(self.residual), palette=palette, limit=limit)
             write("heatmap.png", maps.with_legend(shown, palette=palette, limit=limit, threshold=self.threshold))
         if overlay:
-            caption = f"score {self.score:.2f}   over {self.over:.1%}   under {self.under:.1%}   EV {self.ev:+.2f}"
+            areas = f"over {self.over:.1%}   under {self.under:.1%}"
+            caption = f"score {self.score:.2f}   {areas}   EV {advice_text(self.ev, self.ev_bound)}"
             write(
                 "overlay.jpg",
                 maps.side_by_side(
@@ -226,6 +232,7 @@ class Assessor:
             if shape != pixels.shape[:2]:
                 residual = guided_upsample(small_residual, lightness(small), pixels)
                 np.clip(residual, -1, 1, out=residual)
+        advice = advise(small, small_residual, threshold=self.threshold)
         mean_under = _mean_over_strips(lambda strip: float(np.maximum(strip, 0).mean(dtype=np.float64)), residual)
         mean_over = _mean_over_strips(lambda strip: float(np.maximum(-strip, 0).mean(dtype=np.float64)), residual)
         return Assessment(
@@ -235,7 +242,9 @@ class Assessor:
             mean_abs_residual=mean_under + mean_over,
             over=_mean_over_strips(lambda strip: over_area(strip, self.threshold), residual),
             under=_mean_over_strips(lambda strip: under_area(strip, self.threshold), residual),
-            ev=recommended_ev(small, small_residual),
+            ev=advice.ev,
+            ev_bound=advice.bound,
+            ev_reason=advice.reason,
             threshold=self.threshold,
             weights=self.weights,
             path=path,

@@ -1,11 +1,14 @@
 """One global exposure compensation for a picture, read off its residual map."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from luxel.photometry import FloatArray, expose, lightness, to_linear, to_srgb
+from luxel.residual import DEFAULT_THRESHOLD
 
 LIMIT = 6.0
 """Largest compensation in stops, to either side."""
@@ -26,10 +29,82 @@ BLACK_CODE = LEVELS // 255
 """Code up to which a channel is black: one 8-bit step."""
 
 MOSTLY = 0.99
+"""Share of black pixels from which a picture shows nothing to measure a gain on."""
+
+MIN_BLACK, MIN_CLIPPED = 0.25, 0.05
+"""Shares of pixels, black and in need of light or clipped and in need of less, from which advice is a bound only."""
+
+MIN_EFFECT = 0.1
+"""Share of the wanted change of mean lightness that the whole range of exposures must reach for advice to be given."""
 
 _COARSE = 0.5  # stops
 _FINE = 0.01
 _GOLDEN = (5**0.5 - 1) / 2
+
+
+Bound = Literal["exact", "at least", "at most"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One global exposure compensation, and how far it can be relied on.
+
+    ev: stops, +1 asks for twice the light; None where exposure cannot help or nothing can be said.
+    bound: "at least" where so much of the picture is black that it may need more light than `ev`, "at most" where so
+    much is clipped that it may need less, "exact" otherwise.
+    reason: why there is no number, or why it is a bound or was limited; None where there is nothing to add.
+    """
+
+    ev: float | None
+    bound: Bound = "exact"
+    reason: str | None = None
+
+
+def advise(
+    image: npt.ArrayLike,
+    residual: npt.ArrayLike,
+    *,
+    threshold: float = DEFAULT_THRESHOLD,
+    max_new_clipping: float = MAX_NEW_CLIPPING,
+) -> Advice:
+    """`recommended_ev` with its validity.
+
+    image: [h, w, 3] float32, sRGB-encoded, in [0, 1]; a reduced picture is enough.
+    residual: [h, w] in [-1, 1].
+    threshold: |r| above which a black or clipped pixel counts as needing more or less light.
+    max_new_clipping: largest share of pixels that following the advice may newly clip, in [0, 1].
+    """
+    pixels, r = np.asarray(image, dtype=np.float32), np.asarray(residual, dtype=np.float32)
+    ev = recommended_ev(pixels, r, max_new_clipping=max_new_clipping)
+    brightest = pixels.max(axis=-1)
+    black = float(np.mean((brightest <= 1.5 / 255) & (r > threshold)))
+    clipped = float(np.mean((brightest >= 254.5 / 255) & (r < -threshold)))
+    if ev > 0 and black >= MIN_BLACK:
+        return Advice(ev, "at least", f"{black:.0%} of the picture is black")
+    if ev < 0 and clipped >= MIN_CLIPPED:
+        return Advice(ev, "at most", f"{clipped:.0%} of the picture is clipped")
+    wanted = float(r.mean(dtype=np.float64))
+    if abs(wanted) > threshold:
+        most = to_srgb(expose(to_linear(pixels), LIMIT if wanted > 0 else -LIMIT))
+        reached = abs(float(lightness(most).mean(dtype=np.float64) - lightness(pixels).mean(dtype=np.float64)))
+        if reached < MIN_EFFECT * abs(wanted):
+            return Advice(None, "exact", "its colours are saturated; no exposure brings it nearer to ideal")
+        if wanted > 0 and ev < LIMIT and _newly_clipped(pixels, ev + 10 * _FINE) > max_new_clipping:
+            return Advice(ev, "exact", f"more light would clip over {max_new_clipping:.0%} of the picture")
+    return Advice(ev)
+
+
+def advice_text(ev: float | None, bound: str = "exact") -> str:
+    """An advice in a few characters: "+0.3", ">= +6.0" (at least), "<= -1.4" (at most), "-" for none."""
+    if ev is None:
+        return "-"
+    return {"at least": ">= ", "at most": "<= "}.get(bound, "") + f"{ev:+.1f}"
+
+
+def _newly_clipped(image: npt.NDArray[np.float32], ev: float) -> float:
+    """Share of the pixels that `ev` stops would clip in a channel and that are not clipped now."""
+    light = to_linear(image.max(axis=-1))
+    return float(np.mean((light < CLIPPED_LIGHT) & (light * np.float32(2.0**ev) >= CLIPPED_LIGHT)))
 
 
 def recommended_ev(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.assessor import Assessment
+from luxel.ev import advice_text
 from luxel.images import read_linear
 from luxel.images.raw_levels import RawLevels, read_raw_levels
 from luxel.images.rendering import auto_exposure
@@ -72,10 +73,12 @@ class Light:
     zones: tuple[float, ...]
     clipped_high: tuple[float, float, float]
     clipped_low: tuple[float, float, float]
-    ev: float
+    ev: float | None
     bracket: Bracket
     scene_stops: float | None = None
     raw: RawLevels | None = None
+    ev_bound: str = "exact"
+    ev_reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain JSON values."""
@@ -84,6 +87,8 @@ class Light:
             "clipped_high": dict(zip("RGB", self.clipped_high, strict=True)),
             "clipped_low": dict(zip("RGB", self.clipped_low, strict=True)),
             "ev": self.ev,
+            "ev_bound": self.ev_bound,
+            "ev_reason": self.ev_reason,
             "bracket": {
                 "low": self.bracket.low,
                 "high": self.bracket.high,
@@ -106,7 +111,7 @@ class Light:
         lines = [
             "zones      " + "  ".join(f"{name} {share:.0%}" for name, share in zip(ROMAN, self.zones, strict=True)),
             f"clipped    highlights {_by_channel(self.clipped_high)}   shadows {_by_channel(self.clipped_low)}",
-            f"advice     {self.ev:+.1f} EV",
+            f"advice     {advice_text(self.ev, self.ev_bound)} EV" + (f"   {self.ev_reason}" if self.ev_reason else ""),
             f"bracket    {more}{bracket.stops:.1f} stops: {len(bracket.frames)} frame{plural} at {frames} EV",
         ]
         if self.scene_stops is not None:
@@ -131,6 +136,8 @@ def measure(assessment: Assessment) -> Light:
         clipped_high=high,
         clipped_low=low,
         ev=assessment.ev,
+        ev_bound=assessment.ev_bound,
+        ev_reason=assessment.ev_reason,
         bracket=needed_bracket(image, assessment.residual, threshold=assessment.threshold),
         scene_stops=None if scene is None else _range(scene),
         raw=raw,

@@ -18,6 +18,7 @@ from luxel.batch.find import Found, free_name, overwritten_input
 from luxel.batch.journal import Journal, Row, Stamp
 from luxel.batch.workers import Died, in_processes, usable_cores
 from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.ev import advice_text
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 from luxel.residual_png import encode_residual
 
@@ -205,7 +206,7 @@ def caption(assessment: Assessment) -> str:
     """The figures of an assessment in one line, for people."""
     return (
         f"score {assessment.score:.1f}     over {assessment.over:.0%}     under {assessment.under:.0%}"
-        f"     advice {assessment.ev:+.1f} EV"
+        f"     advice {advice_text(assessment.ev, assessment.ev_bound)} EV"
     )
 
 

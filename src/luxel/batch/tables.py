@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from luxel.batch.journal import Row, replacing
 from luxel.errors import LuxelError
+from luxel.ev import advice_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +24,7 @@ COLUMNS: dict[str, type] = {
     "over": float,
     "under": float,
     "ev": float,
+    "ev_bound": str,
     "threshold": float,
     "weights_name": str,
     "weights_sha256": str,
@@ -33,7 +35,8 @@ COLUMNS: dict[str, type] = {
 }
 """Columns of CSV and Parquet, in order. Every run has all of them, empty where there is no value.
 
-score: [0, 10]. over, under: area shares in [0, 1] beyond `threshold`. ev: advised compensation in stops.
+score: [0, 10]. over, under: area shares in [0, 1] beyond `threshold`. ev: advised compensation in stops, empty
+where exposure cannot help. ev_bound: exact, at least or at most.
 heatmap, overlay, residual: files written, relative to the output folder. error: why there is no score.
 """
 
@@ -113,7 +116,7 @@ def terminal_table(rows: Sequence[Row], *, shorten: bool = False) -> "Table":
             Text(f"{row['score']:.2f}", style="bold"),
             _share(row["over"], "red"),
             _share(row["under"], "blue"),
-            Text(f"{row['ev']:+.1f}"),
+            Text(advice_text(row["ev"], row["ev_bound"])),
         )
         table.add_row(name, *cells, *([""] if failures else []))
     return table

@@ -83,7 +83,7 @@ const text = {
   score: (value) => value.toFixed(2),
   over: percent,
   under: percent,
-  ev: (value) => (Math.abs(value) < 0.05 ? "0.0" : signed(value, 1)),
+  ev: (value) => (value === null ? "-" : Math.abs(value) < 0.05 ? "0.0" : signed(value, 1)),
   verdict: (verdict) => (verdict.score === null ? "–" : String(Math.round(10 * verdict.score) / 10)),
 };
 const ROMAN = ["0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"];
