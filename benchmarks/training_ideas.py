@@ -44,9 +44,9 @@ IDEAS: dict[str, list[str]] = {
     "64 windows of 64": ["train.phases=[{share=1.0,crop=64,batch=64}]"],
     "7 windows of 192": ["train.phases=[{share=1.0,crop=192,batch=7}]"],
     "3 whole pictures": ['train.phases=[{share=1.0,crop="whole",batch=3}]'],
-    "coarse widths larger": ["model.lightness_widths=[8,16,32,96,216]"],
-    "coarse widths smaller": ["model.lightness_widths=[8,16,32,64,96]"],
-    "fine widths larger": ["model.lightness_widths=[12,24,32,80,192]", "model.structure_widths=[12,24,32,96]"],
+    "coarse widths larger": ["model.lightness_widths=[16,32,96,256]"],
+    "coarse widths smaller": ["model.lightness_widths=[16,32,64,112]"],
+    "fine widths larger": ["model.lightness_widths=[24,48,80,224]", "model.structure_widths=[24,48,64]"],
 }
 
 

@@ -8,14 +8,16 @@ from luxel.model.attention import RegionAttention, area_pool  # noqa: E402
 from luxel.model.lightness import LightnessChannelAttention, LightnessPixelAttention  # noqa: E402
 from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss  # noqa: E402
 from luxel.model.network import build, parameter_count  # noqa: E402
+from luxel.model.prediction import Prediction  # noqa: E402
 from luxel.model.structure import DIRECTIONS, GradientEmbedding, directional_gradients, replicate_border  # noqa: E402
+from luxel.model.wavelet import Wavelet  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
     net = build().eval()
-    torch.nn.init.normal_(net.predict[-1].weight, std=0.3)  # so that the map is not nearly zero
+    torch.nn.init.normal_(net.predict.last.weight, std=0.3)  # so that the map is not nearly zero
     return net
 
 
@@ -60,8 +62,8 @@ def test_black_and_white_are_finite_with_gradient(network: torch.nn.Module, valu
 @pytest.mark.parametrize("without", ["none", "dwt", "structure", "lightness"])
 def test_every_parameter_learns(without: str) -> None:
     torch.manual_seed(1)
-    net = build(without=without, channels=4, structure_widths=(4, 8), lightness_widths=(4, 8, 8))
-    torch.nn.init.normal_(net.predict[-1].weight, std=0.3)
+    net = build(without=without, channels=4, structure_widths=(4, 8, 8), lightness_widths=(4, 8, 8))
+    torch.nn.init.normal_(net.predict.last.weight, std=0.3)
     net(torch.rand(2, 3, 64, 64)).square().mean().backward()
     idle = [name for name, p in net.named_parameters() if p.grad is None]
     assert not idle
@@ -70,6 +72,41 @@ def test_every_parameter_learns(without: str) -> None:
 @pytest.mark.parametrize("wavelet", ["db2", "sym4"])
 def test_other_wavelets_fit_the_same_network(wavelet: str) -> None:
     assert build(wavelet=wavelet)(torch.rand(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2"])
+def test_prediction_is_the_mlp_of_the_inverse_and_of_nothing_else(wavelet: str) -> None:
+    """Section 3.3 literally; computing it for a whole cell at once changes nothing."""
+    inverse, predict = Wavelet(wavelet), Prediction(5, width=6)
+    torch.nn.init.normal_(predict.last.weight)
+    low, high = torch.randn(2, 5, 6, 8), torch.randn(2, 15, 6, 8)
+    merged = inverse.merge(low, high)
+    expected = torch.tanh(predict.last(torch.relu(predict.hidden(merged))))
+    assert torch.allclose(predict(low, high, inverse), expected, atol=1e-5)
+
+
+def test_the_image_itself_comes_out_of_the_inverse(network: torch.nn.Module) -> None:
+    image = torch.rand(1, 3, 64, 96)
+    low, high_1 = network.fine.split(image)
+    low, high_2 = network.coarse.split(low)
+    a_o, (z_2, z_1) = network.lightness_features(low), network.structure_features(high_2, high_1)
+    merged = network.fine.merge(network.coarse.merge(a_o, z_2), z_1)
+    assert torch.allclose(merged[:, :3], image, atol=1e-5)
+
+
+def test_an_ablation_removes_the_bands_of_its_module() -> None:
+    torch.manual_seed(3)
+    image = torch.rand(1, 3, 64, 64)
+    wavelet = Wavelet()
+    low, high = wavelet.split(image)
+    no_lightness, no_structure = build(without="lightness").eval(), build(without="structure").eval()
+    for net in (no_lightness, no_structure):
+        torch.nn.init.normal_(net.predict.last.weight, std=0.3)
+    brighter = wavelet.merge(low + 0.2, high)  # the same details around another mean
+    flat = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(image, 4), scale_factor=4)  # no details
+    with torch.inference_mode():
+        assert torch.allclose(no_lightness(brighter), no_lightness(image), atol=1e-4)
+        assert torch.allclose(no_structure(flat), no_structure(image), atol=1e-4)
 
 
 def test_cost_is_linear_in_pixels(network: torch.nn.Module) -> None:
@@ -136,7 +173,7 @@ def test_pixel_attention_is_the_weighted_sum_of_its_convolutions() -> None:
     lpa = LightnessPixelAttention(6, grid=2)
     torch.nn.init.uniform_(lpa.weights)
     f_c = torch.rand(2, 6, 12, 12)
-    x = torch.relu(lpa.attention(f_c))
+    x = torch.relu(lpa.attention(lpa.mix(f_c)))
     expected = torch.sigmoid(sum(w * c(x) for w, c in zip(lpa.weights, lpa.convolutions, strict=True)))  # Eq. (6)
     assert torch.allclose(lpa(f_c), expected, atol=1e-6)
 

@@ -9,7 +9,13 @@ pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
 from torch import nn  # noqa: E402
 
-from luxel.train.optimizer import MuonAdamW, as_matrix, channels_last, make_optimizer  # noqa: E402
+from luxel.train.optimizer import (  # noqa: E402
+    Float32Muon,
+    MuonAdamW,
+    as_matrix,
+    channels_last,
+    make_optimizer,
+)
 from luxel.train.recipe import TrainSection  # noqa: E402
 
 
@@ -43,6 +49,20 @@ def test_a_step_has_no_preferred_direction() -> None:
     values = torch.linalg.svdvals(moved) / (0.2 * 144**0.5 * 1e-2)
     assert values.min() > 0.25 * values.max()  # the gradient's lie a hundredfold apart
     assert 0.5 < values.median() < 1.5
+
+
+def test_a_step_is_that_of_torchs_muon_up_to_its_precision() -> None:
+    torch.manual_seed(2)
+    start, gradient = torch.randn(24, 144), torch.randn(24, 144)
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    options = {"lr": 1e-2, "weight_decay": 1e-2, "momentum": 0.95, "adjust_lr_fn": "match_rms_adamw"}
+    for matrix, kind in ((ours, Float32Muon), (theirs, torch.optim.Muon)):
+        optimizer = kind([matrix], **options)
+        for factor in (1.0, -0.3):
+            matrix.grad = gradient * factor
+            optimizer.step()
+    difference = (ours - theirs).norm() / (theirs - start).norm()
+    assert difference < 0.03  # bfloat16 has eight bits
 
 
 def test_small_weights_move_as_with_adamw() -> None:

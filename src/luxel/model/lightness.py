@@ -13,6 +13,9 @@ from luxel.model.attention import RegionAttention
 KERNEL_SIZES = (3, 5, 7)
 """The set K of Eq. (6)."""
 
+ATTENDED = 16
+"""Channels that the pixel attention sees."""
+
 
 class LightnessChannelAttention(nn.Module):
     """LCA, Eq. (5): weigh channels by their mean over the picture, F_c = A_c * L_c, [B, C, H, W] to the same shape."""
@@ -30,17 +33,22 @@ class LightnessChannelAttention(nn.Module):
 
 
 class LightnessPixelAttention(nn.Module):
-    """LPA, Eq. (6): the pixel weights A_p in [0, 1] of F_c, [B, C, H, W] to [B, 1, H, W]."""
+    """LPA, Eq. (6): the pixel weights A_p in [0, 1] of F_c, [B, C, H, W] to [B, 1, H, W].
+
+    Attention and convolutions see `ATTENDED` mixtures of the channels: a 7 x 7 convolution of all of them to one weight
+    was a tenth of the network's time.
+    """
 
     def __init__(self, channels: int, *, grid: int, kernel_sizes: Sequence[int] = KERNEL_SIZES) -> None:
         super().__init__()
-        self.attention = RegionAttention(channels, grid=grid)
-        self.convolutions = nn.ModuleList(nn.Conv2d(channels, 1, k, padding=k // 2) for k in kernel_sizes)
+        self.mix = nn.Conv2d(channels, ATTENDED, 1)
+        self.attention = RegionAttention(ATTENDED, grid=grid)
+        self.convolutions = nn.ModuleList(nn.Conv2d(ATTENDED, 1, k, padding=k // 2) for k in kernel_sizes)
         self.weights = nn.Parameter(torch.ones(len(kernel_sizes)))
 
     def forward(self, f_c: Tensor) -> Tensor:
         kernel, bias = self.summed_kernel()
-        x = F.relu(self.attention(f_c))
+        x = F.relu(self.attention(self.mix(f_c)))
         return F.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2).sigmoid()
 
     def summed_kernel(self) -> tuple[Tensor, Tensor]:
@@ -91,7 +99,7 @@ class LightnessModule(nn.Module):
     """Lightness features A_o of the low band.
 
     low: [B, 3, h, w] to [B, channels, h, w]. Light is judged at several scales: stages halve the size, each with
-    convolutions and the paper's attention pair; their features are added back from coarse to fine.
+    convolutions and, from the second on, the paper's attention pair; their features are added back from coarse to fine.
 
     widths: channels of each stage. h and w must divide by 2^(len(widths)-1).
     """
@@ -105,7 +113,8 @@ class LightnessModule(nn.Module):
             for i, width in enumerate(widths)
         )
         self.stages = nn.ModuleList(
-            nn.Sequential(ResidualConvolution(width), LightnessAttention(width, grid=grid)) for width in widths
+            nn.Sequential(ResidualConvolution(width), LightnessAttention(width, grid=grid) if i else nn.Identity())
+            for i, width in enumerate(widths)
         )
         self.laterals = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
         self.smooth = nn.ModuleList(

@@ -1,5 +1,7 @@
 """Structure Feature Module: what the picture's edges and textures say about its exposure (paper 3.1, Eq. 2-4)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -99,31 +101,40 @@ class StructureStage(nn.Module):
 
 
 class StructureModule(nn.Module):
-    """Structure features Z_o of the high bands.
+    """Structure features Z_o of the high bands of both levels.
 
-    high: [B, 9, h, w] to [B, 3 * channels, h, w]. Stage i works at 1 / 2^(i-1) of the band size; every stage's features
-    are brought back to the band size and stacked (Eq. 4).
+    high_2: [B, 9, h, w], level 2. high_1: [B, 9, 2h, 2w], level 1. Returns the features for the inverse at both levels,
+    [B, 3 * channels, h, w] and [B, 3 * channels, 2h, 2w].
 
-    widths: channels of each stage; its length is N of Eq. (4). h and w must divide by 2^(N-1).
+    The first layer works at h and w; stage i of Eq. (3) at 1 / 2^i of them, where 16 times fewer queries than at the
+    band size ask for attention. Their features and the first layer's are stacked at the band size (Eq. 4).
+
+    channels: features per pixel after the inverse transform.
+    widths: channels of the first layer and of each stage; its length is N + 1 of Eq. (4). h and w must divide by 2^N.
+    fused: channels that each stage gives to the stack.
+    grid: regions a side that the long-range encoders look at.
     """
 
-    def __init__(self, channels: int, *, widths: tuple[int, ...], fused: int = 12, grid: int = 4) -> None:
+    def __init__(self, channels: int, *, widths: tuple[int, ...], fused: int = 8, grid: int = 4) -> None:
         super().__init__()
         self.widths = widths
-        c_in = (9, *widths[:-1])
+        # Two convolutions added: one of both levels' bands stacked, were level 1 rearranged to cells first.
+        self.from_level_2 = nn.Conv2d(9, widths[0], 1)
+        self.from_level_1 = nn.Conv2d(9, widths[0], 2, stride=2, bias=False)
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c_in[i], width, 3, stride=1 if i == 0 else 2, padding=1), nn.ReLU())
-            for i, width in enumerate(widths)
+            nn.Sequential(nn.Conv2d(fine, coarse, 3, stride=2, padding=1), nn.ReLU())
+            for fine, coarse in pairwise(widths)
         )
-        self.stages = nn.ModuleList(StructureStage(width, fused, grid=grid) for width in widths)
-        self.fuse = nn.Conv2d(len(widths) * fused, 3 * channels, 1)
+        self.stages = nn.ModuleList(StructureStage(width, fused, grid=grid) for width in widths[1:])
+        stacked = widths[0] + (len(widths) - 1) * fused
+        self.fuse = nn.Conv2d(stacked, 3 * channels, 1)
+        self.fuse_fine = nn.Conv2d(stacked, 12 * channels, 1)
 
-    def forward(self, high: Tensor) -> Tensor:
-        z, features = high, []
+    def forward(self, high_2: Tensor, high_1: Tensor) -> tuple[Tensor, Tensor]:
+        z = F.relu(self.from_level_2(high_2) + self.from_level_1(high_1))
+        features = [z]
         for layer, stage in zip(self.layers, self.stages, strict=True):
             z = layer(z)
-            features.append(stage(z))
-        size = high.shape[-2:]
-        stacked = [features[0], *(F.interpolate(f, size=size, mode="bilinear") for f in features[1:])]
-        fused: Tensor = self.fuse(torch.cat(stacked, dim=1))  # Eq. (4)
-        return fused
+            features.append(F.interpolate(stage(z), size=high_2.shape[-2:], mode="bilinear"))
+        stacked = torch.cat(features, dim=1)  # Eq. (4)
+        return self.fuse(stacked), F.pixel_shuffle(self.fuse_fine(stacked), 2)

@@ -68,21 +68,42 @@ class Wavelet(nn.Module):
         taps = self.kernels.shape[-1]
         if taps > 2:
             image = F.pad(image, (0, taps - 2, 0, taps - 2), mode="circular")
-        bands = F.conv2d(image, self.kernels.to(image.dtype).repeat(c, 1, 1, 1), stride=2, groups=c)
+        # One dense convolution: runtimes are slow with groups of one channel, and the zeros cost little for three.
+        kernels = self.kernels.to(image.dtype)[:, 0]
+        dense = torch.einsum("ij,bkl->ibjkl", torch.eye(c, dtype=image.dtype, device=image.device), kernels)
+        bands = F.conv2d(image, dense.reshape(4 * c, c, taps, taps), stride=2)
         bands = bands.view(b, c, 4, h // 2, w // 2)
         return bands[:, :, 0], bands[:, :, 1:].reshape(b, 3 * c, h // 2, w // 2)
 
     def merge(self, low: Tensor, high: Tensor) -> Tensor:
         """Inverse of `split`: features [B, C, h, w] and [B, 3C, h, w] to [B, C, 2h, 2w]."""
         b, c, h, w = low.shape
+        if self.by_cells:
+            cells = F.conv2d(torch.cat([low, high], dim=1), self.cell_inverse(c, low)[..., None, None])
+            return F.pixel_shuffle(cells, 2)
         bands = torch.cat([low.unsqueeze(2), high.view(b, c, 3, h, w)], dim=2).view(b, 4 * c, h, w)
-        kernels = self.kernels.to(low.dtype).repeat(c, 1, 1, 1)
-        merged = F.conv_transpose2d(bands, kernels, stride=2, groups=c)
+        merged = F.conv_transpose2d(bands, self.kernels.to(low.dtype).repeat(c, 1, 1, 1), stride=2, groups=c)
         extra = self.kernels.shape[-1] - 2
-        if extra:  # fold what runs over the right and lower border back to the left and upper one
-            merged = torch.cat([merged[..., :extra] + merged[..., -extra:], merged[..., extra:-extra]], dim=-1)
-            merged = torch.cat([merged[..., :extra, :] + merged[..., -extra:, :], merged[..., extra:-extra, :]], dim=-2)
-        return merged
+        # Fold what runs over the right and lower border back to the left and upper one.
+        merged = torch.cat([merged[..., :extra] + merged[..., -extra:], merged[..., extra:-extra]], dim=-1)
+        return torch.cat([merged[..., :extra, :] + merged[..., -extra:, :], merged[..., extra:-extra, :]], dim=-2)
+
+    @property
+    def by_cells(self) -> bool:
+        """Whether the inverse is a matrix on the bands of one cell of 2 x 2 pixels, as Haar's is."""
+        return self.kernels.shape[-1] == 2
+
+    def cell_inverse(self, channels: int, like: Tensor) -> Tensor:
+        """The inverse transform of a cell as a matrix, for wavelets that are `by_cells`.
+
+        Returns [4C, 4C] in the type of `like`: columns are the C low bands, then the 3C high ones; rows are the four
+        pixels of channel 0, row by row, then those of channel 1 and so on.
+        """
+        kernels = self.kernels.to(like.dtype).view(4, 4)  # [band, pixel]
+        unit = torch.eye(channels, dtype=like.dtype, device=like.device)
+        low = torch.einsum("ij,p->ipj", unit, kernels[0]).reshape(4 * channels, channels)
+        high = torch.einsum("ij,bp->ipjb", unit, kernels[1:]).reshape(4 * channels, 3 * channels)
+        return torch.cat([low, high], dim=1)
 
 
 class LearnedSplit(nn.Module):

@@ -24,10 +24,10 @@ class ModelSection(Section):
 
     wavelet: str = "haar"
     without: Literal["none", "dwt", "structure", "lightness"] = "none"
-    channels: int = Field(default=8, ge=1)
-    structure_widths: tuple[int, ...] = (8, 16, 32, 96)
-    lightness_widths: tuple[int, ...] = (8, 16, 32, 80, 192)
-    prediction_width: int = Field(default=32, ge=1)
+    channels: int = Field(default=4, ge=1)
+    structure_widths: tuple[int, ...] = (16, 32, 64)
+    lightness_widths: tuple[int, ...] = (16, 32, 80, 224)
+    prediction_width: int = Field(default=16, ge=1)
     start: str = Field(default="random", description='"random", "shipped", or a .safetensors file')
 
 
