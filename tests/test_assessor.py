@@ -127,20 +127,9 @@ def test_arrays_that_are_no_picture_are_refused(judge: Assessor, image: object, 
 @pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (20, 5000), (5000, 20), (8, 8), (1, 64), (3, 40_000)])
 def test_extreme_shapes_work(judge: Assessor, size: tuple[int, int]) -> None:
     image = picture(*size)
-    for native in (False, True):
-        result = judge.assess(image, native=native)
-        assert result.size == size
-        assert np.abs(result.residual - (0.5 - lightness(image))).mean() < 0.01
-
-
-def test_native_tiles_and_one_whole_run_agree(tmp_path: Path) -> None:
-    """A network that looks 2 pixels around: to float32 rounding. Stated tolerance for such networks: 1e-6."""
-    path = standin.grey_target(tmp_path / "box5.onnx", size=5)
-    image = picture(1100, 2300)
-    whole = Assessor(path, working_size=1100).assess(image)
-    tiled = Assessor(path).assess(image, native=True)
-    np.testing.assert_allclose(tiled.residual, whole.residual, atol=1e-6)
-    assert tiled.score == pytest.approx(whole.score, abs=1e-5)
+    result = judge.assess(image)
+    assert result.size == size
+    assert np.abs(result.residual - (0.5 - lightness(image))).mean() < 0.01
 
 
 def test_file_and_array_are_assessed_alike(judge: Assessor, tmp_path: Path) -> None:
@@ -237,15 +226,14 @@ def test_the_function_keeps_its_assessor(weights: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-@pytest.mark.parametrize("native", [False, True])
-def test_24_megapixels_stay_far_below_the_memory_limit(weights: Path, native: bool) -> None:
+def test_24_megapixels_stay_far_below_the_memory_limit(weights: Path) -> None:
     """1.5 GB is promised; a stand-in network leaves at least half of it to a real one."""
     code = f"""
         import numpy as np
-        from luxel.assessor import Assessor
+        from luxel.assessment.assessor import Assessor
         row = np.arange(6000 * 3, dtype=np.uint32).reshape(1, 6000, 3)
         image = ((row + 7 * np.arange(4000, dtype=np.uint32)[:, None, None]) // 80).astype(np.uint8)
-        result = Assessor({str(weights)!r}, threads=1).assess(image, native={native})
+        result = Assessor({str(weights)!r}, threads=1).assess(image)
         assert result.size == (4000, 6000)
         print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
     """

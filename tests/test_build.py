@@ -295,7 +295,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_two_builds_do_not_work_in_one_folder(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from luxel.dataset.locking import locked
+from luxel.jobs.lock import locked
 with locked(Path({str(tmp_path / "out")!r})):
     print("held", flush=True)
     input()

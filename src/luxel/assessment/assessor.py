@@ -16,7 +16,6 @@ import numpy.typing as npt
 from luxel.assessment import weights as weights_files
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
 from luxel.assessment.runtime import SMALLEST_SIDE, Backend, load, predict
-from luxel.assessment.tiles import predict_tiled
 from luxel.assessment.weights import WeightsInfo
 from luxel.errors import ImageError, LuxelError
 from luxel.filters.guided import guided_upsample
@@ -204,13 +203,11 @@ class Assessor:
         """Name of the inference engine in use."""
         return self._network.backend
 
-    def assess(self, image: str | Path | npt.NDArray[Any], *, native: bool = False) -> Assessment:
+    def assess(self, image: str | Path | npt.NDArray[Any]) -> Assessment:
         """The assessment of one picture.
 
         image: path of a picture file (see `luxel.images`), or an array [H, W, 3], sRGB-encoded, uint8, uint16 (full
         scale) or float in [0, 1]; any size from 64 pixels and any aspect ratio. Grey arrays need three equal channels.
-        native: run the network at full resolution in tiles (`luxel.assessment.tiles`) instead of at the working size,
-        in time that grows with the pixels, and with less of the scene in view than the network was trained with.
         Raises ImageError if the picture cannot be read or is not such an array; WeightsError if the network fails.
         """
         path: Path | None = None
@@ -224,15 +221,11 @@ class Assessor:
         shape = working_shape(pixels.shape[0], pixels.shape[1], self.working_size)
         small = shrink(pixels, shape)
         np.clip(small, 0, 1, out=small)
-        if native:
-            residual = np.clip(predict_tiled(self._network, pixels), -1, 1)
-            small_residual = shrink(residual, shape)
-        else:
-            small_residual = np.clip(predict(self._network, small), -1, 1)
-            residual = small_residual
-            if shape != pixels.shape[:2]:
-                residual = guided_upsample(small_residual, lightness(small), pixels)
-                np.clip(residual, -1, 1, out=residual)
+        small_residual = np.clip(predict(self._network, small), -1, 1)
+        residual = small_residual
+        if shape != pixels.shape[:2]:
+            residual = guided_upsample(small_residual, lightness(small), pixels)
+            np.clip(residual, -1, 1, out=residual)
         advice = recommended_ev(small, small_residual, threshold=self.threshold)
         mean_under = _mean_over_strips(lambda strip: float(np.maximum(strip, 0).mean(dtype=np.float64)), residual)
         mean_over = _mean_over_strips(lambda strip: float(np.maximum(-strip, 0).mean(dtype=np.float64)), residual)
@@ -256,7 +249,6 @@ class Assessor:
 def assess(
     image: str | Path | npt.NDArray[Any],
     *,
-    native: bool = False,
     weights: str | Path | None = None,
     threads: int | None = None,
     backend: Backend = "auto",
@@ -265,10 +257,10 @@ def assess(
 ) -> Assessment:
     """The assessment of one picture, with an assessor that is made on the first call and kept for the next.
 
-    image, native: as in `Assessor.assess`. The other options: as in `Assessor`; the last set of them is kept.
+    image: as in `Assessor.assess`. The other options: as in `Assessor`; the last set of them is kept.
     Raises what `Assessor` and `Assessor.assess` raise.
     """
-    return _assessor(weights, threads, backend, working_size, threshold).assess(image, native=native)
+    return _assessor(weights, threads, backend, working_size, threshold).assess(image)
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ from luxel.residual_files import encode_residual
 class Settings:
     """Everything besides the picture itself that decides a row and its files.
 
-    weights: ONNX file, None for the shipped ones. native: assess at full resolution in tiles. outputs: kinds of
+    weights: ONNX file, None for the shipped ones. outputs: kinds of
     `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with legend),
     "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's size, 16-bit
     PNG, see `luxel.residual_files`). full_size: the first three at the picture's size too, not at a screen's. limit: in
@@ -38,7 +38,6 @@ class Settings:
     weights: Path | None = None
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
     threshold: float = DEFAULT_THRESHOLD
-    native: bool = False
     outputs: tuple[str, ...] = ()
     palette: str = heatmap.DEFAULT_PALETTE
     limit: float = heatmap.HEATMAP_LIMIT
@@ -171,7 +170,7 @@ def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path
     Raises LuxelError when nothing can be assessed any more (weights) or written (`out`).
     """
     try:
-        assessment = assessor.assess(picture.path, native=settings.native)
+        assessment = assessor.assess(picture.path)
     except (ImageError, MissingExtraError) as error:
         return _failure(picture, str(error))
     except MemoryError:
@@ -180,7 +179,7 @@ def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path
         raise
     except Exception as error:
         # A fault of ours on one picture must not cost the other hundred thousand; it is told, with its place.
-        logging.getLogger("luxel.batch").exception("%s: unexpected error", picture.path)
+        logging.getLogger("luxel.assessment.batch").exception("%s: unexpected error", picture.path)
         return _failure(picture, f"unexpected {type(error).__name__}: {error}")
     outputs = write_outputs(picture, assessment, settings, out) if out is not None else {}
     return {**assessment.to_dict(), "path": str(picture.path), "outputs": outputs, "error": None}

@@ -82,10 +82,6 @@ def assess(
     threshold: Annotated[
         float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
     ] = 0.2,
-    native: Annotated[
-        bool,
-        typer.Option("--native", help="Assess at full resolution in tiles: slower and measured worse."),
-    ] = False,
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
     ] = None,
@@ -120,7 +116,6 @@ def assess(
         weights=weights,
         backend=backend.value,
         threshold=threshold,
-        native=native,
         outputs=tuple(kind for kind, wanted in outputs.items() if wanted),
         palette=palette.value,
         limit=limit,

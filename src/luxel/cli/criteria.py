@@ -10,7 +10,6 @@ from luxel.cli.score import (
     BackendOption,
     MapsOption,
     NamesOption,
-    NativeOption,
     Paths,
     RegionsOption,
     SegmentOption,
@@ -97,7 +96,6 @@ def explain(
     segment: SegmentOption = None,
     maps: MapsOption = False,
     answer: AnswerOption = None,
-    native: NativeOption = False,
     weights: WeightsOption = None,
     backend: BackendOption = Backend.auto,
 ) -> None:
@@ -113,7 +111,7 @@ def explain(
     from luxel.assessment.tables import printable
     from luxel.criteria.scorer import find_files
 
-    scorer = make_scorer(name_or_file, regions, names, superpixels, segment, maps, answer, native, weights, backend)
+    scorer = make_scorer(name_or_file, regions, names, superpixels, segment, maps, answer, weights, backend)
     found = find_files(
         paths, maps=maps, recursive=False, warn=lambda message: typer.echo(f"luxel: {message}", err=True)
     )

@@ -48,10 +48,6 @@ AnswerOption = Annotated[
     list[str] | None,
     typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
 ]
-NativeOption = Annotated[
-    bool,
-    typer.Option("--native", help="Assess at full resolution in tiles: slower and measured worse."),
-]
 WeightsOption = Annotated[
     Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
 ]
@@ -71,7 +67,6 @@ def score(
     answer: AnswerOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines with all numbers.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
-    native: NativeOption = False,
     weights: WeightsOption = None,
     backend: BackendOption = Backend.auto,
 ) -> None:
@@ -92,7 +87,7 @@ def score(
     from luxel.cli.progress import bar
     from luxel.criteria.scorer import find_files
 
-    scorer = make_scorer(criteria, regions, names, superpixels, segment, maps, answer, native, weights, backend)
+    scorer = make_scorer(criteria, regions, names, superpixels, segment, maps, answer, weights, backend)
     files = find_files(paths, maps=maps, recursive=recursive, warn=_warn)
     rows = []
     for path in bar(files, len(files), "scoring"):
@@ -113,7 +108,6 @@ def make_scorer(
     segment: str | None,
     maps: bool,
     answer: Sequence[str] | None,
-    native: bool,
     weights: Path | None,
     backend: Backend,
 ) -> "Scorer":
@@ -129,7 +123,6 @@ def make_scorer(
         regions=_region_source(regions, names, superpixels, segment),
         maps=maps,
         answers=_answers(answer or (), loaded),
-        native=native,
     )
 
 

@@ -63,8 +63,6 @@ class Scorer:
 
     make_assessor: called when the first picture needs one. regions: where regions come from. maps: every file is a
     saved map; otherwise those whose name says so (`luxel.residual_files.ENDINGS`). answers: see `Criteria.score`.
-    native:
-    see `Assessor.assess`.
     """
 
     criteria: Criteria
@@ -72,7 +70,6 @@ class Scorer:
     regions: RegionSource | None = None
     maps: bool = False
     answers: Mapping[str, bool] = field(default_factory=dict)
-    native: bool = False
 
     @cached_property
     def _assessor(self) -> Assessor:
@@ -94,7 +91,7 @@ class Scorer:
     def _load(self, path: Path) -> tuple[FloatArray, npt.NDArray[Any] | None]:
         if self.maps or is_saved_map(path):
             return read_saved_map(path), None
-        assessment = self._assessor.assess(path, native=self.native)
+        assessment = self._assessor.assess(path)
         return assessment.residual, assessment.image
 
     def _by_region(

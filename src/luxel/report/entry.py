@@ -95,7 +95,7 @@ def failure(picture: Found, look: Look, reason: str) -> Entry:
 def _entry(picture: Found, *, look: Look, assessor: Assessor, rules: Criteria | None) -> Entry:
     """Raises LuxelError only when no picture can be assessed any more (weights)."""
     try:
-        assessment = assessor.assess(picture.path, native=look.settings.native)
+        assessment = assessor.assess(picture.path)
         return _of(assessment, picture, look, rules)
     except (ImageError, MissingExtraError) as error:
         return failure(picture, look, str(error))

@@ -9,7 +9,7 @@ const pictures = report.pictures.map((facts, number) => ({
   search: facts.path.toLowerCase(),
 }));
 const CODES = 257; // colours of a palette, residual -1 to +1
-const OVERLAY = 0.65; // place on the slider, and opacity, of the usual overlay: the same as in `luxel.heatmap.overlay`
+const OVERLAY = 0.65; // place on the slider, and opacity, of the usual overlay: the same as in `luxel.draw.heatmap.overlay`
 
 /** An element. Text is always set as text, so that no file name can become markup. */
 function make(tag, properties = {}, ...children) {
