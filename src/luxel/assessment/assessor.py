@@ -4,6 +4,7 @@ The network sees the picture at a bounded working size and the map comes back at
 upsampling, so that cost and memory hardly depend on megapixels. Needs NumPy, Pillow and ONNX Runtime only.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from luxel.assessment import weights as weights_files
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
+from luxel.assessment.head import Head, load_head
 from luxel.assessment.runtime import SMALLEST_SIDE, Backend, load, predict
 from luxel.assessment.weights import WeightsInfo
 from luxel.errors import ImageError, LuxelError
@@ -50,6 +52,7 @@ class Assessment:
     than a small share of it (`luxel.assessment.ev`), in [-6, 6]; None where nothing can be said.
     path: the file, if it was one.
     notes: what reading did to it (orientation, colour profile, ...).
+    head: whose score this is; None for `luxel.residual.people_score`.
     ev_bound, ev_reason: whether `ev` is exact or a bound, and why (`luxel.assessment.ev.Advice`).
     """
 
@@ -66,6 +69,7 @@ class Assessment:
     notes: tuple[str, ...] = ()
     ev_bound: Bound = "exact"
     ev_reason: str | None = None
+    head: Head | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,6 +93,7 @@ class Assessment:
             "ev_reason": self.ev_reason,
             "threshold": self.threshold,
             "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
+            "head": None if self.head is None else {"name": self.head.name, "sha256": self.head.sha256},
             "notes": list(self.notes),
         }
 
@@ -173,7 +178,8 @@ class Assessor:
     weights: exported weights (.onnx); None for those that ship with luxel. threads: processor threads for the
     network; None for one per core. backend: inference engine, or "auto". working_size: short side at which the
     network sees a picture, in pixels; pictures below it run at their own size. threshold: |r| above which a pixel
-    counts as over- or underexposed, in (0, 1).
+    counts as over- or underexposed, in (0, 1). head: a head that `luxel train recipes/holistic.toml` wrote, whose score
+    takes the place of `luxel.residual.people_score` (paper 5.2, "with fine-tuning"); warns if it is of other weights.
     An assessor never changes once made: several threads may call it at once, with the results of calls in turn.
     Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
     option.
@@ -187,6 +193,7 @@ class Assessor:
         backend: Backend = "auto",
         working_size: int = WORKING_SIZE,
         threshold: float = DEFAULT_THRESHOLD,
+        head: str | Path | None = None,
     ) -> None:
         if working_size < GRID:
             raise LuxelError(f"working_size={working_size}: give {GRID} or more; {WORKING_SIZE} is usual")
@@ -196,6 +203,12 @@ class Assessor:
         self.weights = weights_files.describe(path)
         self.working_size = working_size
         self.threshold = threshold
+        self.head = None if head is None else load_head(head)
+        if self.head is not None and self.head.trained_on != self.weights.sha256:
+            warnings.warn(
+                f"{self.head.name} was trained on maps of other weights than {self.weights.name}; train it again",
+                stacklevel=2,
+            )
         self._network = load(path, backend=backend, threads=threads)
 
     @property
@@ -232,13 +245,14 @@ class Assessor:
         return Assessment(
             residual=residual,
             image=pixels,
-            score=score_of(mean_under, mean_over),
+            score=score_of(mean_under, mean_over) if self.head is None else self.head.score(residual),
             mean_abs_residual=mean_under + mean_over,
             over=_mean_over_strips(lambda strip: over_area(strip, self.threshold), residual),
             under=_mean_over_strips(lambda strip: under_area(strip, self.threshold), residual),
             ev=advice.ev,
             ev_bound=advice.bound,
             ev_reason=advice.reason,
+            head=self.head,
             threshold=self.threshold,
             weights=self.weights,
             path=path,

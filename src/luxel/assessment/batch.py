@@ -15,6 +15,7 @@ import luxel
 from luxel import images
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.assessment.ev import advice_text
+from luxel.assessment.head import load_head
 from luxel.assessment.journal import Journal, Row, Stamp
 from luxel.draw import heatmap
 from luxel.errors import ImageError, LuxelError, MissingExtraError
@@ -32,7 +33,7 @@ class Settings:
     `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with legend),
     "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's size, 16-bit
     PNG, see `luxel.residual_files`). full_size: the first three at the picture's size too, not at a screen's. limit: in
-    (0, 1]; every pixel with |r| >= limit has the full colour in the first three.
+    (0, 1]; every pixel with |r| >= limit has the full colour in the first three. head: file of a fine-tuned score.
     """
 
     weights: Path | None = None
@@ -42,14 +43,21 @@ class Settings:
     palette: str = heatmap.DEFAULT_PALETTE
     limit: float = heatmap.HEATMAP_LIMIT
     full_size: bool = False
+    head: Path | None = None
 
     def assessor(self, threads: int | None = None) -> Assessor:
         """A new assessor for these settings. threads: None leaves the number to it."""
-        return Assessor(self.weights, threads=threads, backend=self.backend, threshold=self.threshold)
+        return Assessor(self.weights, threads=threads, backend=self.backend, threshold=self.threshold, head=self.head)
 
     def fingerprint(self, weights_sha256: str) -> str:
         """Hash that changes when a row could: of these settings, the weights' content, luxel and its score."""
-        facts = asdict(self) | {"weights": weights_sha256, "luxel": luxel.__version__, "score": SCORE_VERSION}
+        head = None if self.head is None else load_head(self.head).sha256
+        facts = asdict(self) | {
+            "head": head,
+            "weights": weights_sha256,
+            "luxel": luxel.__version__,
+            "score": SCORE_VERSION,
+        }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -85,6 +85,10 @@ def assess(
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
     ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
+    ] = None,
     backend: Annotated[Backend, typer.Option(help="What runs the network.")] = Backend.auto,
 ) -> None:
     """Score pictures and map where they are over- and underexposed.
@@ -99,6 +103,7 @@ def assess(
       luxel assess "shoot/**/*.CR3" --out out --format csv --jobs 4
       luxel assess photos --recursive --json > results.jsonl
       luxel assess photos --recursive --out out --resume
+      luxel assess photos --head runs/holistic/head.npz
 
     Exit code: 0 all fine, 1 some pictures could not be assessed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
@@ -120,6 +125,7 @@ def assess(
         palette=palette.value,
         limit=limit,
         full_size=full_size,
+        head=head,
     )
     pictures = find(paths, recursive=recursive, warn=_warn)
     run = Run(pictures, settings, out=out, jobs=jobs, resume=resume)

@@ -59,6 +59,10 @@ def report(
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
     ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
+    ] = None,
     backend: Annotated[Backend, typer.Option(help="What runs the network.")] = Backend.auto,
 ) -> None:
     """Make one web page of a folder: contact sheet, maps, figures, and keys to rate with.
@@ -93,7 +97,7 @@ def report(
     pictures = find([os.fspath(folder)], recursive=recursive, warn=_say)
     look = reports.Look(
         folder=folder,
-        settings=Settings(weights=weights, backend=backend.value, threshold=threshold),
+        settings=Settings(weights=weights, backend=backend.value, threshold=threshold, head=head),
         criteria=criteria,
         preview_side=preview,
     )

@@ -3,18 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from luxel.assessment.head import FEATURES, GRID, LEVELS
 from luxel.model.attention import area_pool
 from luxel.residual import DEFAULT_THRESHOLD
 
-GRID = 8
-LEVELS = tuple(-0.9 + 0.2 * i for i in range(10))
-"""Centres of the soft histogram of the residual."""
-
-FEATURES = GRID * GRID + len(LEVELS) + 4
-
 
 def map_features(residual: Tensor) -> Tensor:
-    """What a residual map says in a few numbers, whatever its size.
+    """`luxel.assessment.head.map_features` for torch, on maps as they are.
 
     residual: [B, 1, H, W] in [-1, 1]. Returns [B, FEATURES]: means over an 8 x 8 grid, a soft histogram, mean |r|, mean
     r, over and under areas at the default threshold.

@@ -9,17 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from luxel import metrics
 from luxel.assessment.assessor import Assessor
+from luxel.assessment.head import head_bytes, map_features
+from luxel.assessment.journal import replacing
 from luxel.errors import DatasetError, ImageError
-from luxel.model.holistic import HolisticHead, map_features
+from luxel.model.holistic import HolisticHead
 from luxel.train.recipe import HolisticRecipe
 
 COLUMNS = (("img_id", "score", "ref_id"), ("Image name", "Exposure", None), ("image", "score", "scene"))
 """Headers read as they are: the released IEA40K CSVs, SPAQ's annotation table, and ours."""
+
+HEAD_FILE = "head.npz"
+"""Name of the trained head in the recipe's folder, for `luxel assess --head`."""
+
+PARTS = ("weight", "bias")
 
 SPAQ_FULL_SCALE = 100.0
 BOOTSTRAP = 1000
@@ -138,7 +144,7 @@ def fine_tune(
             report(f"left out: {error}")
             continue
         kept.append(item)
-        features.append(map_features(torch.from_numpy(assessment.residual)[None, None]))
+        features.append(torch.from_numpy(map_features(assessment.residual))[None])
         trivial.append(constant_score(assessment.image))
     if len(kept) < 10:
         raise DatasetError(f"{recipe.data.table}: only {len(kept)} pictures can be read; ten or more are needed")
@@ -162,7 +168,12 @@ def fine_tune(
     folder = Path(recipe.output.folder)
     folder.mkdir(parents=True, exist_ok=True)
     head = train_head(inputs, targets, recipe, 0)
-    save_file({k: v.contiguous() for k, v in head.state_dict().items()}, folder / "holistic.safetensors")
+    layers = {"hidden": head.correct[0], "last": head.correct[-1]}
+    arrays = {
+        f"{name}_{part}": getattr(layer, part).detach().numpy() for name, layer in layers.items() for part in PARTS
+    }
+    with replacing(folder / HEAD_FILE) as temporary:
+        temporary.write_bytes(head_bytes(arrays, trained_on=assessor.weights.sha256))
     (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1))
     return rows
 
