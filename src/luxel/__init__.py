@@ -11,7 +11,7 @@ LuxelError                      what every error of luxel that a user can mend d
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from luxel.assessment.assessor import Assessment, Assessor, assess
