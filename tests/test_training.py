@@ -135,7 +135,7 @@ def test_schedules() -> None:
     decayed = [learning_rate(step, paper) for step in (0, 11109, 11110, 22220)]
     assert decayed == pytest.approx([3e-5, 3e-5, 3e-6, 3e-7])  # A.3: x0.1 every 10 epochs
     assert phase_of(0, paper).batch == 36
-    phases = "train.phases=[{share=5,crop=64,batch=2},{share=3,crop=96,batch=2},{share=2,crop='whole',batch=1}]"
+    phases = "train.phases=[{share=0.5,crop=64,batch=2},{share=0.3,crop=96,batch=2},{share=0.2,crop='whole',batch=1}]"
     three = load_recipe(RECIPES / "pieanet.toml", [phases, "train.steps=100"])
     assert [phase_of(step, three).crop for step in (0, 49, 50, 79, 80, 99)] == [64, 64, 96, 96, "whole", "whole"]
 
