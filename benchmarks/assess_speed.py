@@ -25,7 +25,7 @@ from typing import Any
 
 WIDTH, HEIGHT = 4000, 3000
 COPIES = 8
-MOST_FILES = 40
+MAX_FILES = 40
 """Files of a folder that are measured: the first ones by name."""
 JOBS = os.cpu_count() or 1
 
@@ -209,7 +209,7 @@ def folder_files(folder: Path | None, picture: Path, made: Path) -> list[Path]:
     from luxel.images import SUFFIXES
 
     if folder is not None:
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)[:MOST_FILES]
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)[:MAX_FILES]
         if not files:
             sys.exit(f"--folder {folder}: no pictures in it; give a folder of pictures")
         return files

@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from luxel import images
-from luxel.dataset.align import SMALLEST_CROP, align, common_area, inside
+from luxel.dataset.align import MIN_CROP, align, common_area, inside
 from luxel.dataset.bracket import frame
 from luxel.dataset.motion import moving_pixels, tone_curve_between
 from luxel.dataset.refinement import corner_motion, refine
@@ -246,7 +246,7 @@ def test_common_area_holds_only_seen_pixels() -> None:
     seen = inside(turn(5, 14, -9).astype(np.float32), (392, 392))
     rows, columns = common_area(seen)
     assert seen[rows, columns].all()
-    assert (rows.stop - rows.start) * (columns.stop - columns.start) > SMALLEST_CROP * seen.size
+    assert (rows.stop - rows.start) * (columns.stop - columns.start) > MIN_CROP * seen.size
     empty = common_area(np.zeros((5, 7), dtype=bool))
     assert empty[0].stop - empty[0].start == 0 or empty[1].stop - empty[1].start == 0
 

@@ -577,7 +577,7 @@ def _bands(conditions: list) -> tuple[criteria.Band, ...]:
 
 
 def test_too_tangled_a_file_is_refused_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("luxel.criteria.coverage.MOST_STEPS", 10)
+    monkeypatch.setattr("luxel.criteria.coverage.MAX_STEPS", 10)
     parts = (f"(over(0.{n}) < 50 % or under(0.{n}) < 50 %)" for n in range(2, 9))
     with pytest.raises(CriteriaError, match=r"mine\.toml:12: too many measures are combined"):
         made(tmp_path, band("mean < 0.1"), band(" and ".join(parts) + " and mean < 0.2"), OTHERWISE)

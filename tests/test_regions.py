@@ -174,7 +174,7 @@ def test_huge_label_pictures_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save_labels(tmp_path / "mask.png", LABELS)
-    monkeypatch.setattr(regions, "MOST_MEGAPIXELS", 1e-5)
+    monkeypatch.setattr(regions, "MAX_MEGAPIXELS", 1e-5)
     with pytest.raises(RegionsError, match="8 x 6 is over 1e-05 megapixels"):
         read_regions(path, LABELS.shape)
 

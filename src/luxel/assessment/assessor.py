@@ -17,7 +17,7 @@ import numpy.typing as npt
 from luxel.assessment import weights as weights_files
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
 from luxel.assessment.head import Head, load_head
-from luxel.assessment.runtime import SMALLEST_SIDE, Backend, load, predict
+from luxel.assessment.runtime import MIN_SIDE, Backend, load, predict
 from luxel.assessment.weights import WeightsInfo
 from luxel.errors import ImageError, LuxelError
 from luxel.filters.guided import guided_upsample
@@ -29,7 +29,7 @@ from luxel.residual_files import encode_residual
 WORKING_SIZE = 256
 """Short side in pixels at which the network sees a picture: the size it was trained at."""
 
-SMALLEST_PICTURE = SMALLEST_SIDE**2
+MIN_PIXELS = MIN_SIDE**2
 """Pixels below which a picture is refused: there is no scene in it to judge."""
 
 RANGE_TOLERANCE = 1e-3
@@ -293,8 +293,8 @@ def _checked(image: object, place: str) -> npt.NDArray[Any]:
             f"{place} of shape {list(image.shape)}: give [H, W, 3] (grey: repeat it three times; alpha: composite it)"
         )
     height, width = image.shape[:2]
-    if height * width < SMALLEST_PICTURE:
-        raise ImageError(f"{place} of {width} x {height}: too small to judge; give {SMALLEST_PICTURE} pixels or more")
+    if height * width < MIN_PIXELS:
+        raise ImageError(f"{place} of {width} x {height}: too small to judge; give {MIN_PIXELS} pixels or more")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.dtype in (np.uint8, np.uint16):
         return image

@@ -21,7 +21,7 @@ CLIPPED = 1.0 / 255.0
 FRAME_STOPS = 2.0
 """Stops of the scene that one frame of a bracket serves: one to either side of its own exposure."""
 
-LARGEST_NEED = 6.0
+MAX_NEED = 6.0
 """Stops; what a pixel needs is counted up to here. A black or white pixel tells no more than the side."""
 
 TAIL = 0.01
@@ -179,7 +179,7 @@ def needed_bracket(image: npt.NDArray[Any], residual: npt.NDArray[Any], *, thres
     # Half an 8-bit step of light stands for black, which has no stops.
     floor = float(to_linear(CLIPPED / 2))
     needs = np.log2(np.maximum(to_linear(wanted), floor) / np.maximum(to_linear(seen), floor))
-    needs = np.where(np.abs(r) > threshold, np.clip(needs, -LARGEST_NEED, LARGEST_NEED), 0.0)
+    needs = np.where(np.abs(r) > threshold, np.clip(needs, -MAX_NEED, MAX_NEED), 0.0)
     low, high = (float(q) for q in np.quantile(needs, (TAIL, 1 - TAIL)))
     white, black = seen >= 1 - CLIPPED, seen <= CLIPPED
     return Bracket(

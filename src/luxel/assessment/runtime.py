@@ -17,7 +17,7 @@ from luxel.photometry import FloatArray
 INPUT, OUTPUT = "image", "residual"
 """Names of the input and the output in the exported graph."""
 
-SMALLEST_SIDE = 8
+MIN_SIDE = 8
 """Smallest height and width the exported graph takes."""
 
 Backend = Literal["auto", "onnxruntime", "openvino"]
@@ -164,7 +164,7 @@ def predict(network: Network, image: FloatArray) -> FloatArray:
     and cut again. Returns float32 [H, W]. Raises WeightsError if the network gives values that are not numbers.
     """
     height, width = image.shape[:2]
-    short = [(0, max(0, SMALLEST_SIDE - side)) for side in (height, width)]
+    short = [(0, max(0, MIN_SIDE - side)) for side in (height, width)]
     batch = np.pad(image.transpose(2, 0, 1)[None], [(0, 0), (0, 0), *short], mode="edge")
     residual = network(np.ascontiguousarray(batch))[0, 0, :height, :width]
     if not np.isfinite(residual).all():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from luxel.criteria import Criteria
     from luxel.criteria.scorer import RegionScore, RegionSource, Scored, Scorer
 
-MOST_REGION_LINES = 12
+MAX_REGION_LINES = 12
 """Regions listed for one picture on a terminal; JSON has all."""
 
 Paths = Annotated[
@@ -200,11 +200,11 @@ def region_lines(regions: Sequence["RegionScore"]) -> list[str]:
     from luxel.criteria import number
 
     listed = list(regions)
-    if len(listed) > MOST_REGION_LINES:
+    if len(listed) > MAX_REGION_LINES:
         listed.sort(key=lambda region: -(region.statistics.mean_abs or 0.0) * region.statistics.area)
     lines = [
         region.statistics.sentence() + (f" ({number(region.verdict.score)})" if region.verdict else "")
-        for region in listed[:MOST_REGION_LINES]
+        for region in listed[:MAX_REGION_LINES]
     ]
     left = len(listed) - len(lines)
     return [*lines, f"and {left} more regions, see --json"] if left > 0 else lines

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from luxel.criteria.condition import METRICS, Ask, Atom, Compare, Condition, Measure, atoms, deciding, truth
 
-MOST_STEPS = 50_000
+MAX_STEPS = 50_000
 """Combinations tried before a file is called too tangled to check; the shipped files need a few hundred."""
 
 _TINY = 1e-9
@@ -105,7 +105,7 @@ class Coverage:
         def search() -> bool:
             nonlocal steps
             steps += 1
-            if steps > MOST_STEPS:
+            if steps > MAX_STEPS:
                 raise TangledError
             undecided: Atom | None = None
             for condition, goal in wanted:

@@ -25,7 +25,7 @@ from luxel.criteria.toml_lines import Key, key_lines, line_of
 from luxel.criteria.verdict import Band
 from luxel.errors import CriteriaError
 
-LARGEST_FILE = 1_000_000
+MAX_FILE = 1_000_000
 """Bytes; a criteria file has a few thousand."""
 
 _KEYS = {
@@ -59,9 +59,9 @@ def read(path: Path, name: str) -> Criteria:
     """
     try:
         with path.open("rb") as handle:
-            data = handle.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
-            raise CriteriaError(f"{path}: more than {LARGEST_FILE} bytes; that is no criteria file")
+            data = handle.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise CriteriaError(f"{path}: more than {MAX_FILE} bytes; that is no criteria file")
         text = data.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
         raise CriteriaError(f"{path}: cannot be read: {error.strerror or error}") from error

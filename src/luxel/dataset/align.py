@@ -30,14 +30,14 @@ from luxel.dataset.same_scene import (
     scene_groups,
     similarity_table,
 )
-from luxel.dataset.tones import LEAST_COMMON, BoolArray, Similarity, Tones, similarity, tones
+from luxel.dataset.tones import MIN_COMMON, BoolArray, Similarity, Tones, similarity, tones
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray
 
-LARGEST_ERROR = 1.5
+MAX_ERROR = 1.5
 """Median distance of matched features, in pixels, above which a registered frame is dropped."""
 
-SMALLEST_CROP = 0.5
+MIN_CROP = 0.5
 """Share of the picture that all frames must have in common."""
 
 _DIRECT = Similarity(ssim=0.8, common=0.25)  # enough to register a frame on the anchor itself
@@ -193,10 +193,10 @@ def _second_check(placement: Placement) -> str | None:
         return (
             f"misaligned after registration: similarity {placement.coarse_after:.2f} as it lies, needs {SAME_SCENE:g}"
         )
-    if placement.error_after > LARGEST_ERROR:
+    if placement.error_after > MAX_ERROR:
         return (
             f"misaligned after registration: matched features are {placement.error_after:.1f} px apart "
-            f"(limit {LARGEST_ERROR:g})"
+            f"(limit {MAX_ERROR:g})"
         )
     return None
 
@@ -218,7 +218,7 @@ def _rest(
             placed[index] = _unmoved(index, anchor=False)
         else:
             dropped[index] = (
-                f"shows too little to be aligned: less than {LEAST_COMMON:.0%} of the picture is neither black nor "
+                f"shows too little to be aligned: less than {MIN_COMMON:.0%} of the picture is neither black nor "
                 "clipped in it and in another frame"
             )
 
@@ -245,9 +245,9 @@ def _cut(frames: Sequence[npt.NDArray[np.uint8]], placed: dict[int, Placement], 
         seen &= inside(homography, (height, width))
     rows, columns = common_area(seen)
     share = (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
-    if share < SMALLEST_CROP:
+    if share < MIN_CROP:
         raise DatasetError(
-            f"aligned frames share only {share:.0%} of the picture (limit {SMALLEST_CROP:.0%}); "
+            f"aligned frames share only {share:.0%} of the picture (limit {MIN_CROP:.0%}); "
             "leave the frame that moved most out of the bracket"
         )
     return Alignment(

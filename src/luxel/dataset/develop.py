@@ -21,7 +21,7 @@ ByteArray = npt.NDArray[np.uint8]
 SHORT_SIDE = 512
 """Short side of the pictures of IEA40K in pixels (paper A.1)."""
 
-MOST_ENLARGED = 2.5
+MAX_ENLARGED = 2.5
 """Largest factor by which a view of a panorama may be finer than the panorama itself."""
 
 _LIGHT_FORMATS = ("EXR", "HDR", "RAW")
@@ -88,7 +88,7 @@ def _view(panorama: npt.NDArray[np.float32], source: SceneSource, short_side: in
     # Pixels of the panorama across the view, at its centre.
     own_width = panorama.shape[1] / np.pi * np.tan(np.radians(view["fov"]) / 2)
     own_short = own_width * min(1.0, 1 / aspect)
-    side = min(short_side, int(own_short * MOST_ENLARGED))
+    side = min(short_side, int(own_short * MAX_ENLARGED))
     height, width = round(side * max(1.0, 1 / aspect)), round(side * max(1.0, aspect))
     rendered = render_view(panorama, yaw=view["yaw"], pitch=view["pitch"], fov=view["fov"], height=height, width=width)
     return rendered, side / own_short

@@ -21,7 +21,7 @@ from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to
 
 ByteArray = npt.NDArray[np.uint8]
 
-_LEAST_PIXELS = 300
+_MIN_PIXELS = 300
 _MEASURABLE = 25 / 255  # lightness: below, rounding and noise bend the ratio of two frames
 
 
@@ -52,7 +52,7 @@ def measured_step(darker: ByteArray, brighter: ByteArray) -> float | None:
     a, b = as_unit_float(darker), as_unit_float(brighter)
     both = (lightness(a) > _MEASURABLE) & (lightness(b) > _MEASURABLE)
     both &= (a.max(axis=-1) < BRIGHTEST) & (b.max(axis=-1) < BRIGHTEST)
-    if both.sum() < _LEAST_PIXELS:
+    if both.sum() < _MIN_PIXELS:
         return None
     return float(np.median(np.log2(luminance(to_linear(b[both])) / luminance(to_linear(a[both])))))
 

@@ -34,7 +34,7 @@ from luxel.photometry import lightness
 MARGIN = 1.125
 """Frames are aligned at this multiple of the short side, so that the crop still has enough pixels."""
 
-MOST_MOVING = 0.3
+MAX_MOVING = 0.3
 """Share of a frame that may have moved; with more, the frame is dropped."""
 
 
@@ -130,12 +130,12 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
         else [small[p.index] for p in aligned.placements]
     )
     moving = moving_pixels(pictures)
-    stay = [float(m.mean()) <= MOST_MOVING for m in moving]
+    stay = [float(m.mean()) <= MAX_MOVING for m in moving]
     order = sorted((i for i in range(len(pictures)) if stay[i]), key=lambda i: float(lightness(pictures[i]).mean()))
     dropped += [
         (
             kept[aligned.placements[i].index].file.name,
-            f"{moving[i].mean():.0%} of it has moved (limit {MOST_MOVING:.0%})",
+            f"{moving[i].mean():.0%} of it has moved (limit {MAX_MOVING:.0%})",
         )
         for i in range(len(pictures))
         if not stay[i]

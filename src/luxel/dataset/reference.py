@@ -28,7 +28,7 @@ from luxel.photometry import FloatArray, as_unit_float, lightness, to_srgb
 BLACK = 0.0015
 """Linear light below which even the brightest frame shows nothing but quantisation, at EV 0."""
 
-MOST_CHROMA = 1.5
+MAX_CHROMA = 1.5
 """Largest factor on the colour differences of a brightened pixel."""
 
 HDR_CEILING = 2.0 ** -FUSION_EVS[0]
@@ -125,7 +125,7 @@ def apply_zones(
     wanted = np.clip(y + pull * free, 0, 1)
     # Colour differences grow with lightness, as in a longer exposure, but not without bound: in near-black pixels they
     # are quantisation, not colour.
-    chroma = np.minimum(wanted / np.maximum(y, 1e-3), MOST_CHROMA)
+    chroma = np.minimum(wanted / np.maximum(y, 1e-3), MAX_CHROMA)
     changed = wanted[..., None] + (fused - y[..., None]) * chroma[..., None]
     return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
 

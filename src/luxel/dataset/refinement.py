@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.tones import LEAST_COMMON, BoolArray, Tones, common_ranks
+from luxel.dataset.tones import MIN_COMMON, BoolArray, Tones, common_ranks
 from luxel.photometry import FloatArray
 
 Model = Literal["rigid", "homography"]
@@ -18,7 +18,7 @@ COARSEST = 64
 _STEPS = 20
 _CONVERGED = 0.01  # pixels at a corner
 _BLUR = 0.7
-_LEAST_PIXELS = 30
+_MIN_PIXELS = 30
 
 
 def refine(
@@ -64,13 +64,13 @@ def refine(
 def _step(fixed: Tones, moving: Tones, model: Model) -> npt.NDArray[np.float64] | None:
     """The small motion, float64 [3, 3], that brings `moving` nearer to `fixed`; None if they share too little."""
     ranks_f, ranks_m, both = common_ranks(fixed, moving)
-    if both.mean() < LEAST_COMMON:
+    if both.mean() < MIN_COMMON:
         return None
     a, b = (_blurred(r, both, _BLUR) for r in (ranks_f, ranks_m))
     middle = (a + b) / 2
     # Differences reach one pixel to each side; those pixels must be seen too.
     rows, columns = np.nonzero(cv2.erode(both.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0))
-    if len(rows) < _LEAST_PIXELS:
+    if len(rows) < _MIN_PIXELS:
         return None
     height, width = both.shape
     centre, scale = np.array([(width - 1) / 2, (height - 1) / 2]), max(height, width) / 2

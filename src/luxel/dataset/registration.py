@@ -16,17 +16,17 @@ STILL = 0.3
 FEATURE_SIDE = 384
 """Short side at which features are looked for."""
 
-LEAST_GAIN = 1 / 3
+MIN_GAIN = 1 / 3
 """Share of the missing SSIM that a homography must win over a simpler motion to be believed. Motions that matched
 features confirm win more than half on the development brackets, fits to noise less than a quarter."""
 
-LEAST_GAIN_RIGID = 1 / 6
+MIN_GAIN_RIGID = 1 / 6
 """The same for shift and turn over no motion: three numbers fit less noise than eight. Known motions of 0.8 px win 18 %
 or more. On the three tripod brackets one frame moves more than STILL, by half a pixel, which features confirm; it wins
 22 %, every other frame at most 8 %."""
 
 _FEATURES = 1500
-_LEAST_MATCHES = 12
+_MIN_MATCHES = 12
 
 
 def smoothed(frame: Tones) -> Tones:
@@ -63,16 +63,16 @@ def match_features(fixed: Features, moving: Features, shape: tuple[int, ...]) ->
     Returns float32 [3, 3] from `fixed` to `moving` coordinates, and float32 [n, 2, 2]: x, y in `fixed`, in `moving`.
     """
     none = np.zeros((0, 2, 2), dtype=np.float32)
-    if min(len(fixed.points), len(moving.points)) < _LEAST_MATCHES:
+    if min(len(fixed.points), len(moving.points)) < _MIN_MATCHES:
         return None, none
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(fixed.words, moving.words, k=2)
     good = [m[0] for m in pairs if len(m) == 2 and m[0].distance < 0.8 * m[1].distance]
-    if len(good) < _LEAST_MATCHES:
+    if len(good) < _MIN_MATCHES:
         return None, none
     points = np.stack([fixed.points[[m.queryIdx for m in good]], moving.points[[m.trainIdx for m in good]]], axis=1)
     cv2.setRNGSeed(0)  # RANSAC draws at random; the same bracket is to give the same dataset
     homography, kept = cv2.findHomography(points[:, 0], points[:, 1], cv2.USAC_MAGSAC, 2.0, maxIters=5000)
-    if homography is None or kept.sum() < _LEAST_MATCHES:
+    if homography is None or kept.sum() < _MIN_MATCHES:
         return None, none
     found = np.asarray(homography, dtype=np.float32)
     return (found, points[kept.ravel() > 0]) if plausible(found, shape) else (None, none)
@@ -82,8 +82,8 @@ def register(fixed: Tones, moving: Tones, guess: npt.NDArray[np.float32] | None 
     """Homography from coordinates of `fixed` to coordinates of `moving`, both of one size; float32 [3, 3].
 
     guess: where to start, from matched features; None: no motion. The simplest motion that explains the frames is
-    taken: none, then shift and turn, then a homography, each only if it closes LEAST_GAIN (shift and turn:
-    LEAST_GAIN_RIGID) of what the simpler one leaves between its SSIM of ranks and 1. Where a frame shows little, a
+    taken: none, then shift and turn, then a homography, each only if it closes MIN_GAIN (shift and turn:
+    MIN_GAIN_RIGID) of what the simpler one leaves between its SSIM of ranks and 1. Where a frame shows little, a
     homography would fit its noise.
     """
     still = np.eye(3, dtype=np.float32)
@@ -92,7 +92,7 @@ def register(fixed: Tones, moving: Tones, guess: npt.NDArray[np.float32] | None 
     turned = refine(fixed, moving, still if start is still else nearest_rigid(start, shape), "rigid")
     bent = refine(fixed, moving, start if turned is None or start is not still else turned)
     best, best_ssim = still, _ssim(fixed, moving, still)
-    for candidate, gain in ((turned, LEAST_GAIN_RIGID), (guess, LEAST_GAIN), (bent, LEAST_GAIN)):
+    for candidate, gain in ((turned, MIN_GAIN_RIGID), (guess, MIN_GAIN), (bent, MIN_GAIN)):
         if candidate is None or corner_motion(candidate, shape) < STILL:
             continue
         ssim = _ssim(fixed, moving, candidate)

@@ -25,7 +25,7 @@ _COARSEST = 16
 def scene_similarity(a: Tones, b: Tones) -> Similarity:
     """Similarity of two coarse frames after the best shift and turn between them: what says "the same scene".
 
-    a, b: tones at `COARSE_SIDE`, of one size. NaN if they have less than `LEAST_COMMON` in common.
+    a, b: tones at `COARSE_SIDE`, of one size. NaN if they have less than `MIN_COMMON` in common.
     """
     best = similarity(a, b)
     if np.isnan(best.ssim) or best.ssim > 0.95:

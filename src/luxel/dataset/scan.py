@@ -29,10 +29,10 @@ from luxel.images.sniff import RAW_SUFFIXES
 
 Kind = Literal["bracket", "raw", "hdr", "panorama", "photo"]
 
-LONGEST_GAP = 5.0
+MAX_GAP = 5.0
 """Seconds between the end of one exposure and the beginning of the next in a bracket."""
 
-LEAST_STEP = 0.3
+MIN_STEP = 0.3
 """Stops by which two exposures must differ to count as two."""
 
 PHOTO = "sRGB picture: exposures are simulated from what it clipped"
@@ -105,7 +105,7 @@ def scan(
     tags: Path | None = None,
     taxonomy: Taxonomy | None = None,
     views: int = 1,
-    longest_gap: float = LONGEST_GAP,
+    longest_gap: float = MAX_GAP,
     max_megapixels: float = 200.0,
     progress: Callable[[str], None] = lambda file: None,
 ) -> list[SceneSource]:
@@ -113,7 +113,7 @@ def scan(
 
     paths: what to scan; hidden files and folders are left out. tags: CSV of tags, see `taxonomy.read_tags`; it goes
     before the index.csv of a folder. taxonomy: the names that tags may have, default luxel's. views: of every panorama
-    (an HDR or EXR picture twice as wide as high). longest_gap: seconds, see LONGEST_GAP. max_megapixels: larger
+    (an HDR or EXR picture twice as wide as high). longest_gap: seconds, see MAX_GAP. max_megapixels: larger
     pictures are not opened where frames are compared. progress: called with each file whose header was read.
     Raises DatasetError: a path that does not exist, a wrong CSV, tags for something that is not there.
     """
@@ -277,7 +277,7 @@ def _runs(shots: Sequence[_Shot], longest_gap: float) -> list[list[_Shot]]:
 def _repeats(run: Sequence[_Shot]) -> bool:
     """Whether two shots have the same exposure."""
     stops = sorted(s.facts.stops or 0.0 for s in run)
-    return any(b - a < LEAST_STEP for a, b in pairwise(stops))
+    return any(b - a < MIN_STEP for a, b in pairwise(stops))
 
 
 def _by_content(run: Sequence[_Shot], max_megapixels: float) -> list[list[_Shot]]:
@@ -297,7 +297,7 @@ def _brackets(shots: Sequence[_Shot]) -> list[SceneSource]:
     """Shots of one scene in time order: a new bracket begins where an exposure comes again."""
     parts: list[list[_Shot]] = [[]]
     for shot in shots:
-        if any(abs((shot.facts.stops or 0.0) - (s.facts.stops or 0.0)) < LEAST_STEP for s in parts[-1]):
+        if any(abs((shot.facts.stops or 0.0) - (s.facts.stops or 0.0)) < MIN_STEP for s in parts[-1]):
             parts.append([])
         parts[-1].append(shot)
     group = _name(shots[0].root, shots[0].file)

@@ -19,7 +19,7 @@ BoolArray = npt.NDArray[np.bool_]
 DARKEST, BRIGHTEST = 10 / 255, 250 / 255
 """Lightness and largest channel between which a pixel can be compared: below is noise, above is clipped."""
 
-LEAST_COMMON = 0.02
+MIN_COMMON = 0.02
 """Share of pixels that two frames must both show; with less, nothing can be said."""
 
 _LEVELS = 4096
@@ -120,4 +120,4 @@ def similarity(a: Tones, b: Tones) -> Similarity:
     """Similarity of two frames of one size as they lie."""
     ranks_a, ranks_b, both = common_ranks(a, b)
     common = float(both.mean())
-    return Similarity(masked_ssim(ranks_a, ranks_b, both) if common >= LEAST_COMMON else float("nan"), common)
+    return Similarity(masked_ssim(ranks_a, ranks_b, both) if common >= MIN_COMMON else float("nan"), common)

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-_MOST_BOXES = 4096
+_MAX_BOXES = 4096
 
 
 def clean_aperture(data: bytes, width: int, height: int) -> tuple[slice, slice] | None:
@@ -72,7 +72,7 @@ def _linked(links: bytes, item: int) -> list[int]:
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, begin and end of the content of each box between two places; stops at a box that does not fit."""
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         if start + 8 > end:
             return
         size, kind = struct.unpack_from(">I4s", data, start)

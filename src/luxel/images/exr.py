@@ -19,8 +19,8 @@ from luxel.images.picture import Array, Raster, check_bytes, check_size, decodin
 
 _MULTIPART, _DEEP = 0x1000, 0x0800
 _SINGLE_TILE = 0x0200
-_LARGEST_TILE = 1 << 22  # pixels: a usual tile around a small picture
-_LEAST_WEIGHT = 0.01  # of green in luminance; real colour spaces give it more than half
+_MAX_TILE = 1 << 22  # pixels: a usual tile around a small picture
+_MIN_WEIGHT = 0.01  # of green in luminance; real colour spaces give it more than half
 _REPORT = "Warning: Exception raised reading pixel data"
 _STANDARD_OUTPUT = threading.Lock()  # two threads that redirect it at once would leave it redirected
 
@@ -162,7 +162,7 @@ def _most_blocks(path: Path, attributes: dict[str, bytes], width: int, height: i
     if "tiles" not in attributes:
         return height
     across, down, mode = struct.unpack_from("<IIB", attributes["tiles"])
-    if across < 1 or down < 1 or across * down > max(4 * width * height, _LARGEST_TILE):
+    if across < 1 or down < 1 or across * down > max(4 * width * height, _MAX_TILE):
         raise ImageError(
             f"{printable(path)}: damaged EXR: tiles of {across} x {down} in a picture of {width} x {height}; "
             "save it with smaller tiles"
@@ -235,7 +235,7 @@ def _from_luminance_chroma(path: Path, found: dict[str, Any], primaries: Primari
     red = (_full_size(path, found["RY"], luminance.shape) + 1) * luminance
     blue = (_full_size(path, found["BY"], luminance.shape) + 1) * luminance
     weight_r, weight_g, weight_b = (np.float32(w) for w in rgb_to_xyz(primaries)[1])
-    if weight_g < _LEAST_WEIGHT:
+    if weight_g < _MIN_WEIGHT:
         raise ImageError(
             f"{printable(path)}: damaged EXR: green has no luminance in its chromaticities, so luminance-chroma "
             "cannot be undone; export it as RGB"

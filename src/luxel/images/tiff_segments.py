@@ -28,7 +28,7 @@ _PNG, _WEBP = 34933, 50001
 _UNSUPPORTED = {22610: "JPEG XR", 34934: "JPEG XR", 34887: "LERC", 48124: "Jetraw", 50002: "JPEG XL", 52546: "JPEG XL"}
 _OLD_JPEG = 6  # its strips may be listed in several ways
 _SLACK = 1 << 16  # pixels: a picture inside a small strip or tile may be padded to whole blocks
-_LARGEST_PADDING = 1 << 24  # pixels: tiles of any usual size around a small picture
+_MAX_PADDING = 1 << 24  # pixels: tiles of any usual size around a small picture
 
 
 def check(path: Path, page: tifffile.TiffPage, max_megapixels: float) -> None:
@@ -51,7 +51,7 @@ def check(path: Path, page: tifffile.TiffPage, max_megapixels: float) -> None:
     if not all(isinstance(n, int) and n > 0 for n in segment):
         raise ImageError(f"{name}: damaged TIFF: strips or tiles of {segment[0]} x {segment[1]}; export it again")
     padded = math.ceil(width / segment[0]) * segment[0] * math.ceil(height / segment[1]) * segment[1]
-    if padded > max(4 * width * height, _LARGEST_PADDING):
+    if padded > max(4 * width * height, _MAX_PADDING):
         raise ImageError(
             f"{name}: damaged TIFF: tiles of {segment[0]} x {segment[1]} in a picture of {width} x {height}; "
             "save it with smaller tiles"

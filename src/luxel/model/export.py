@@ -12,7 +12,7 @@ from luxel.errors import WeightsError
 from luxel.model.network import MULTIPLE, PIEANet
 
 OPSET = 18
-LARGEST_DIFFERENCE = 1e-3
+MAX_DIFFERENCE = 1e-3
 """Largest difference of a map value that still counts as the same network in another format."""
 
 
@@ -20,7 +20,7 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
     """Write the network as ONNX: input "image" [B, 3, H, W] in [0, 1], output "residual" [B, 1, H, W] in [-1, 1].
 
     facts: name, licence and so on, kept in the file's metadata. Raises WeightsError if the written file does not give
-    the network's maps (within `LARGEST_DIFFERENCE`) on random pictures of several sizes.
+    the network's maps (within `MAX_DIFFERENCE`) on random pictures of several sizes.
     """
     import onnx
 
@@ -49,7 +49,7 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     difference = largest_difference(network, path)
-    if difference > LARGEST_DIFFERENCE:
+    if difference > MAX_DIFFERENCE:
         raise WeightsError(f"{path}: ONNX and torch maps differ by {difference:.5f}; do not ship this file")
 
 

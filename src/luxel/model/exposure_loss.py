@@ -13,7 +13,7 @@ from luxel.errors import LuxelError
 from luxel.model.network import PIEANet
 from luxel.model.weights import load_model
 
-SMALLEST_SIDE = 8
+MIN_SIDE = 8
 
 RANGE_TOLERANCE = 1e-3
 """How far images may leave [0, 1] without a word: rounding (of half precision, one step of it)."""
@@ -75,8 +75,8 @@ class ExposureLoss(nn.Module):
             raise LuxelError(f'ExposureLoss: reduction {reduction!r} is unknown; use "mean" or "none"')
         if not 0.0 <= margin < 1.0:
             raise LuxelError(f"ExposureLoss: margin {margin} is outside [0, 1)")
-        if working_size is not None and working_size < SMALLEST_SIDE:
-            raise LuxelError(f"ExposureLoss: working_size {working_size} is below {SMALLEST_SIDE}")
+        if working_size is not None and working_size < MIN_SIDE:
+            raise LuxelError(f"ExposureLoss: working_size {working_size} is below {MIN_SIDE}")
         self.reduction = reduction
         self.margin = margin
         self.working_size = working_size
@@ -106,7 +106,7 @@ class ExposureLoss(nn.Module):
 
     def residual(self, images: Tensor) -> Tensor:
         """The residual maps [B, 1, H, W] in [-1, 1], differentiable to `images`; with working_size, maps at that."""
-        if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
+        if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[-2:]) < MIN_SIDE:
             raise LuxelError(f"ExposureLoss: images of shape {tuple(images.shape)}; give [B, 3, H, W] with H, W >= 8")
         self._check_range(images)
         with torch.autocast(images.device.type, enabled=False):

@@ -16,10 +16,10 @@ from luxel.errors import RegionsError
 
 Mask = npt.NDArray[np.bool_]
 
-LARGEST_SIDE = 100_000
+MAX_SIDE = 100_000
 """Pixels; a larger picture in a JSON is a mistake."""
 
-MOST_MEGAPIXELS = 200.0
+MAX_MEGAPIXELS = 200.0
 """Largest picture that masks are made for (10^6 pixels)."""
 
 
@@ -64,8 +64,8 @@ def _records(value: object) -> bool:
 def _sides(path: Path, image: Mapping[str, Any]) -> tuple[int, int]:
     """Height and width of the picture."""
     sides = [image.get("height"), image.get("width")]
-    height, width = (s if isinstance(s, int) and 0 < s <= LARGEST_SIDE else 0 for s in sides)
-    if not 0 < height * width <= MOST_MEGAPIXELS * 1e6:
+    height, width = (s if isinstance(s, int) and 0 < s <= MAX_SIDE else 0 for s in sides)
+    if not 0 < height * width <= MAX_MEGAPIXELS * 1e6:
         name = image.get("file_name")
         raise RegionsError(f"{path}: image {name!r} has height {sides[0]!r} and width {sides[1]!r}; give whole pixels")
     return height, width
@@ -107,7 +107,7 @@ def _from_polygon(polygon: object, height: int, width: int) -> Mask:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         raise ValueError("a polygon is a list x1, y1, x2, y2, ... of three points or more")
     points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(points).all() or np.abs(points).max() > 10 * LARGEST_SIDE:
+    if not np.isfinite(points).all() or np.abs(points).max() > 10 * MAX_SIDE:
         raise ValueError("a polygon holds numbers that are no places in a picture")
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     columns = slice(max(int(np.floor(left)), 0), min(int(np.ceil(right)), width))

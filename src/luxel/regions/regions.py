@@ -21,7 +21,7 @@ from luxel.residual import DEFAULT_THRESHOLD, over_area, people_score, score_of,
 
 Mask = npt.NDArray[np.bool_]
 
-MOST_MEGAPIXELS = 200.0
+MAX_MEGAPIXELS = 200.0
 """Largest label picture that is read (10^6 pixels)."""
 
 ASPECT_TOLERANCE = 0.02
@@ -232,10 +232,8 @@ def _label_picture(path: Path) -> npt.NDArray[Any]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            if width * height > MOST_MEGAPIXELS * 1e6:
-                raise RegionsError(
-                    f"{path}: {width} x {height} is over {MOST_MEGAPIXELS:g} megapixels; make it smaller"
-                )
+            if width * height > MAX_MEGAPIXELS * 1e6:
+                raise RegionsError(f"{path}: {width} x {height} is over {MAX_MEGAPIXELS:g} megapixels; make it smaller")
             if picture.mode not in ("1", "L", "P", "I", "I;16", "I;16B", "I;16L"):
                 raise RegionsError(
                     f"{path}: a label picture has one channel of numbers, this one is {picture.mode}; "

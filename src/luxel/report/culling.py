@@ -31,7 +31,7 @@ STARS = (7.2, 6.2, 5.0, 3.0)
 RATINGS_FORMAT = "luxel-ratings-1"
 """Value of "format" in the JSON that a report page exports."""
 
-_LARGEST_JSON = 64 * 2**20
+_MAX_JSON = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ def adobe_name(picture: Path) -> Path:
 
 def _entries(file: Path) -> list[dict[str, Any]]:
     try:
-        if file.stat().st_size > _LARGEST_JSON:
-            raise LuxelError(f"{file}: larger than {_LARGEST_JSON // 2**20} MB, so it is no list of ratings")
+        if file.stat().st_size > _MAX_JSON:
+            raise LuxelError(f"{file}: larger than {_MAX_JSON // 2**20} MB, so it is no list of ratings")
         content = json.loads(file.read_bytes())
     except OSError as error:
         raise LuxelError(f"{file}: {error.strerror}; give the JSON that the report page exported") from error

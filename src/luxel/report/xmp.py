@@ -20,7 +20,7 @@ XMP = "http://ns.adobe.com/xap/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LUXEL = "urn:x-luxel:xmp:1.0#"
 
-LARGEST = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Bytes above which a file is not taken for a sidecar."""
 
 _ATTRIBUTE = rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')"""
@@ -94,8 +94,8 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
 def load(path: Path) -> bytes | None:
     """The bytes of a sidecar, None if there is no such file. Raises SidecarError when it cannot be read."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise SidecarError(f"is larger than {LARGEST // 2**20} MB")
+        if path.stat().st_size > MAX_BYTES:
+            raise SidecarError(f"is larger than {MAX_BYTES // 2**20} MB")
         return path.read_bytes()
     except FileNotFoundError:
         return None

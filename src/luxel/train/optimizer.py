@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from luxel.train.recipe import TrainSection
 
-SMALLEST_MATRIX = 2000
+MIN_MATRIX = 2000
 """Weights below which a convolution is AdamW's: orthogonalising many small matrices would be a good part of a step."""
 
 
@@ -73,7 +73,7 @@ class MuonAdamW(Optimizer):
     """
 
     def __init__(self, network: nn.Module, *, lr: float, weight_decay: float) -> None:
-        large = [p for p in network.parameters() if p.dim() == 4 and len(p) > 1 and p.numel() >= SMALLEST_MATRIX]
+        large = [p for p in network.parameters() if p.dim() == 4 and len(p) > 1 and p.numel() >= MIN_MATRIX]
         by_muon = {id(p) for p in large}
         others = [p for p in network.parameters() if id(p) not in by_muon]
         # One group over all: gradients are clipped by its weights, and the loop sets its rate.

@@ -38,7 +38,7 @@ FACTS = Facts(
 
 PATCHES = 5
 SIDE = 224
-SMALLEST_SIDE = 32
+MIN_SIDE = 32
 POSITIONS = 9
 """Places a patch can take along each side."""
 LIGHT_GRID = 3
@@ -60,7 +60,7 @@ class ALamp(FeatureNetwork):
         self.vector = 4 * trunk.channels + LAYOUT
 
     def forward(self, image: Tensor) -> Features:
-        side = max(SMALLEST_SIDE, min(SIDE, min(image.shape[-2:]) // 2))
+        side = max(MIN_SIDE, min(SIDE, min(image.shape[-2:]) // 2))
         corners = choose_patches(image, side)
         patches = cut(image, corners, side)
         details = cast(Tensor, self.trunk(patches.flatten(0, 1))).mean((2, 3)).view(len(image), PATCHES, -1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-6
+MIN_POWER = 1e-6
 """Keeps a row of zeros (a black picture) from being divided by its length."""
 
 
@@ -21,4 +21,4 @@ def channel_attention(query: Tensor, key: Tensor, value: Tensor, temperature: Te
 
 def unit_length(x: Tensor) -> Tensor:
     """Rows of [..., N] brought to length 1; rows of zeros stay zeros."""
-    return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + SMALLEST)
+    return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + MIN_POWER)

@@ -20,7 +20,7 @@ BLOCK_17: Branches = (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1))))
 MIXED_7A: Branches = (((256, 1), (384, 3, 2)), ((256, 1), (288, 3, 2)), ((256, 1), (288, 3), (320, 3, 2)))
 BLOCK_8: Branches = (((192, 1),), ((192, 1), (224, (1, 3)), (256, (3, 1))))
 
-SMALLEST = 75
+MIN_SIDE = 75
 """Side in pixels below which its unpadded convolutions leave nothing."""
 
 

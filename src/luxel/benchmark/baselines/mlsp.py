@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from luxel.benchmark.baselines.features import FeatureNetwork, Features
 from luxel.benchmark.baselines.heads import start_in_middle
-from luxel.benchmark.baselines.inception import SMALLEST, Convolution, InceptionResNetV2
+from luxel.benchmark.baselines.inception import MIN_SIDE, Convolution, InceptionResNetV2
 from luxel.benchmark.facts import Facts, Task
 
 FACTS = Facts(
@@ -56,8 +56,8 @@ class MLSP(FeatureNetwork):
 
     def forward(self, image: Tensor) -> Features:
         h, w = image.shape[-2:]
-        if min(h, w) < SMALLEST:
-            scale = SMALLEST / min(h, w)
+        if min(h, w) < MIN_SIDE:
+            scale = MIN_SIDE / min(h, w)
             size = (math.ceil(h * scale), math.ceil(w * scale))
             image = F.interpolate(image, size, mode="bilinear", align_corners=False)
         pooled = [F.adaptive_avg_pool2d(x, self.grid) for x in self.trunk.concatenations(image)]
