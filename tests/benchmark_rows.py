@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from luxel.benchmark.results import Row
+from luxel.benchmark.results import ResultRow
 
 PICTURES = 40
 SCENES = tuple(f"scene-{i:02d}" for i in range(PICTURES))
 
 
-def row(method: str = "pieanet", task: str = "pixel", split: int = 0, seed: int = 0, **values: object) -> Row:
+def row(method: str = "pieanet", task: str = "pixel", split: int = 0, seed: int = 0, **values: object) -> ResultRow:
     facts = {"budget": "120 s", "status": "ok", "version": "0.1.0", "data": "made", "scenes": SCENES} | values
-    return Row(method=method, task=task, split=split, seed=seed, **facts)  # type: ignore[arg-type]
+    return ResultRow(method=method, task=task, split=split, seed=seed, **facts)  # type: ignore[arg-type]
 
 
 def errors(mean: float, seed: int = 0) -> np.ndarray:

@@ -23,8 +23,8 @@ from luxel.benchmark.ablations import ABLATIONS
 from luxel.benchmark.data import Frames, open_frames, prepare_frames, to_square
 from luxel.benchmark.footprint import footprint, parameters
 from luxel.benchmark.registry import NETWORKS, build, facts
-from luxel.benchmark.results import Row, read_row, write_row
-from luxel.benchmark.settings import Settings, TrunkWeights
+from luxel.benchmark.results import ResultRow, read_row, write_row
+from luxel.benchmark.settings import BenchmarkSettings, TrunkWeights
 from luxel.benchmark.training import Budget, train_method
 from luxel.errors import LuxelError
 from luxel.photometry import lightness
@@ -270,11 +270,13 @@ def test_untrained_rows_are_made_once_per_split() -> None:
 
 
 @pytest.fixture
-def settings(place: Path, tmp_path: Path) -> Settings:
-    return Settings(frames=place, out=tmp_path, budget=Budget(images=16), batch=4, tiny=True, accelerator="cpu")
+def settings(place: Path, tmp_path: Path) -> BenchmarkSettings:
+    return BenchmarkSettings(
+        frames=place, out=tmp_path, budget=Budget(images=16), batch=4, tiny=True, accelerator="cpu"
+    )
 
 
-def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: Settings) -> None:
+def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkSettings) -> None:
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
     lines: list[str] = []
     first = protocol.run(jobs[:1], settings, report=lines.append)
@@ -292,7 +294,7 @@ def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: Settings) 
     assert zero.mae == pytest.approx(float(true.mean()), rel=1e-4)  # the zero map's error is the map
 
 
-def test_a_method_that_fails_is_a_row_with_the_reason(settings: Settings, tmp_path: Path) -> None:
+def test_a_method_that_fails_is_a_row_with_the_reason(settings: BenchmarkSettings, tmp_path: Path) -> None:
     job = protocol.Job("released", "pixel", 0, 0)
     made = protocol.run([job], settings, report=lambda line: None)
     assert made[0].status == "failed"
@@ -302,8 +304,8 @@ def test_a_method_that_fails_is_a_row_with_the_reason(settings: Settings, tmp_pa
     assert [row.status for row in again] == ["failed"]
 
 
-def test_rows_of_another_budget_do_not_mix(settings: Settings) -> None:
-    spent = Row(
+def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
+    spent = ResultRow(
         method="pieanet",
         task="pixel",
         split=0,
@@ -328,9 +330,9 @@ def test_rows_of_another_budget_do_not_mix(settings: Settings) -> None:
         ({"trunks": "trunk=other.pth"}, "trunk=other.pth; this run has .*random weights"),
     ],
 )
-def test_rows_by_other_rules_do_not_mix(settings: Settings, change: dict[str, str], told: str) -> None:
+def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dict[str, str], told: str) -> None:
     job = protocol.Job("nima", "score", 0, 0)
-    row = Row(
+    row = ResultRow(
         method="nima",
         task="score",
         split=0,
@@ -350,13 +352,13 @@ def test_rows_by_other_rules_do_not_mix(settings: Settings, change: dict[str, st
         protocol.run([job], settings)
 
 
-def test_a_batch_is_shared_out_evenly(settings: Settings) -> None:
+def test_a_batch_is_shared_out_evenly(settings: BenchmarkSettings) -> None:
     assert replace(settings, batch=6, devices=3).rules == "batch 6 over 3 devices"
     with pytest.raises(LuxelError, match="batch 4: does not divide among 3 devices; give a multiple of 3"):
         replace(settings, devices=3)
 
 
-def test_a_map_without_error_has_no_psnr(settings: Settings, tmp_path: Path) -> None:
+def test_a_map_without_error_has_no_psnr(settings: BenchmarkSettings, tmp_path: Path) -> None:
     place = tmp_path / settings.frames.name
     shutil.copytree(settings.frames, place)
     first = int(open_frames(place).indices(0, "test")[0])
@@ -372,11 +374,11 @@ _KILLED = """
 import sys
 from pathlib import Path
 from luxel.benchmark import run as protocol
-from luxel.benchmark.settings import Settings
+from luxel.benchmark.settings import BenchmarkSettings
 from luxel.benchmark.training import Budget
 
 if __name__ == "__main__":
-    settings = Settings(
+    settings = BenchmarkSettings(
         frames=Path(sys.argv[1]), out=Path(sys.argv[2]), budget=Budget(seconds=600), batch=4, tiny=True,
         accelerator="cpu",
     )
@@ -388,7 +390,7 @@ if __name__ == "__main__":
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(
-    settings: Settings, tmp_path: Path, how: signal.Signals
+    settings: BenchmarkSettings, tmp_path: Path, how: signal.Signals
 ) -> None:
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
@@ -439,7 +441,7 @@ def test_a_trunk_starts_from_the_users_weights(tmp_path: Path) -> None:
         TrunkWeights.parse("nima=trunk.pth")
 
 
-def test_two_processes_train_one_row(settings: Settings) -> None:
+def test_two_processes_train_one_row(settings: BenchmarkSettings) -> None:
     job = protocol.Job("pieanet", "pixel", 0, 0)
     made = protocol.run([job], replace(settings, devices=2), report=lambda line: None)
     assert made[0].status == "ok", made[0].reason

@@ -18,7 +18,7 @@ import pytest
 from dataset_stand_ins import prepare, write_source
 from luxel import images
 from luxel.dataset import upkeep
-from luxel.dataset.build import Outcome, build
+from luxel.dataset.build import SceneOutcome, build
 from luxel.dataset.check import check
 from luxel.dataset.convert_released import export_released
 from luxel.dataset.label import Flag, LabelRules
@@ -39,7 +39,7 @@ SMALL = BuildSettings(short_side=48)
 NOW = "2026-11-23T12:00:00+00:00"
 
 
-def make(out: Path, sources: list[SceneSource], **more: object) -> list[Outcome]:
+def make(out: Path, sources: list[SceneSource], **more: object) -> list[SceneOutcome]:
     return build(sources, out, settings=SMALL, prepare=prepare, **more)  # type: ignore[arg-type]
 
 
@@ -260,7 +260,7 @@ def test_a_full_disk_stops_the_build_with_what_to_do(tmp_path: Path, monkeypatch
     monkeypatch.setattr(images, "write", write)
     sources = sources_of(tmp_path / "in", 3)
 
-    def fill(outcome: Outcome) -> None:
+    def fill(outcome: SceneOutcome) -> None:
         full["now"] = True
 
     with pytest.raises(DatasetError, match=r"No space left.*free some space and run the same build again"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dataset_stand_ins import prepare, write_source
-from luxel.dataset.build import Outcome, build
+from luxel.dataset.build import SceneOutcome, build
 from luxel.dataset.check import check
 from luxel.dataset.manifest import read_manifest
 from luxel.dataset.scan import SceneSource
@@ -52,7 +52,7 @@ class _LimitedFile(io.FileIO):
 _open = io.open
 
 
-def make(out: Path, sources: list[SceneSource], disk: Disk, patch: pytest.MonkeyPatch) -> list[Outcome]:
+def make(out: Path, sources: list[SceneSource], disk: Disk, patch: pytest.MonkeyPatch) -> list[SceneOutcome]:
     with patch.context() as patched:
         patched.setattr(io, "open", disk.open)
         patched.setattr("builtins.open", disk.open)

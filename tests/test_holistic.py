@@ -13,7 +13,7 @@ from luxel.errors import DatasetError, LuxelError  # noqa: E402
 from luxel.images import write  # noqa: E402
 from luxel.model.holistic import HolisticHead, map_features  # noqa: E402
 from luxel.residual import mean_residual_score, people_score  # noqa: E402
-from luxel.train.holistic import agreement, fine_tune, read_scores, split_groups  # noqa: E402
+from luxel.train.holistic import fine_tune, head_agreement, read_scores, split_groups  # noqa: E402
 from luxel.train.recipe import HolisticRecipe  # noqa: E402
 
 
@@ -98,8 +98,8 @@ def test_spaq_and_bad_tables(tmp_path: Path) -> None:
 
 def test_perfect_and_opposite_agreement() -> None:
     truth = np.linspace(1, 9, 40)
-    assert agreement(truth, truth).srcc == pytest.approx(1)
-    assert agreement(truth, 10 - truth).lcc == pytest.approx(-1)
+    assert head_agreement(truth, truth).srcc == pytest.approx(1)
+    assert head_agreement(truth, 10 - truth).lcc == pytest.approx(-1)
 
 
 def test_loss_is_differentiable_frozen_and_finite() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from luxel.dataset.layers import (
     Layer,
-    agreement,
     blocks_fingerprint,
+    expert_agreement,
     expert_maps,
     icc,
     merge,
@@ -203,7 +203,7 @@ def test_agreement_counts_touched_pixels_and_finds_the_block_they_disagree_on() 
         layer("anna", -0.5, blocks=(3,), minute=1),
         layer("ben", 0.5, blocks=(3,), minute=1),
     ]
-    found = agreement(expert_maps(AUTOMATIC, layers, BLOCKS), BLOCKS)
+    found = expert_agreement(expert_maps(AUTOMATIC, layers, BLOCKS), BLOCKS)
     assert found.experts == ("anna", "ben")
     assert found.pixels == 48
     assert found.mean_difference == pytest.approx(0.5)
@@ -212,10 +212,10 @@ def test_agreement_counts_touched_pixels_and_finds_the_block_they_disagree_on() 
 
 def test_leaving_a_pixel_alone_is_a_vote_for_its_automatic_value() -> None:
     maps = expert_maps(np.zeros(SIZE, np.float32), [layer("anna", 0.4), layer("ben", 0.1, blocks=(2,))], BLOCKS)
-    found = agreement(maps, BLOCKS)
+    found = expert_agreement(maps, BLOCKS)
     np.testing.assert_allclose(found.per_block[1:3], [0.4, 0.1], atol=1e-6)
 
 
 def test_agreement_of_one_is_none() -> None:
     with pytest.raises(ValueError, match="two experts"):
-        agreement(expert_maps(AUTOMATIC, [layer("anna", 0.1)], BLOCKS), BLOCKS)
+        expert_agreement(expert_maps(AUTOMATIC, [layer("anna", 0.1)], BLOCKS), BLOCKS)

@@ -12,7 +12,7 @@ from luxel.assessment.assessor import Assessment
 from luxel.assessment.meter import clipped_shares, measure, needed_bracket
 from luxel.assessment.weights import WeightsInfo
 from luxel.draw import false_colour as colours
-from luxel.draw.false_colour import DRAWINGS, PALETTES, false_colour, zebra, zone_picture
+from luxel.draw.false_colour import DRAWINGS, FALSE_COLOUR_PALETTES, false_colour, zebra, zone_picture
 from luxel.errors import ImageError
 from luxel.images.raw_levels import RawLevels, read_raw_levels
 from luxel.photometry import expose, lightness, to_srgb
@@ -303,7 +303,7 @@ def test_zone_pictures_have_one_tone_for_each_zone() -> None:
     assert len(np.unique(colours_of(zone_picture(nearly), nearly), axis=0)) == 1
 
 
-@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize("palette", FALSE_COLOUR_PALETTES)
 @pytest.mark.parametrize("kind", sorted(DRAWINGS))
 def test_every_picture_comes_with_a_legend_below(kind: str, palette: str) -> None:
     image = RNG.integers(0, 256, (50, 400, 3)).astype(np.uint8)

@@ -11,11 +11,11 @@ pytest.importorskip("torch", reason="needs luxel[train]")
 
 from luxel.benchmark.people import (
     ScoredScenes,
-    agreement,
     fitted,
     intervals,
     joined,
     leave_scene_out,
+    people_agreement,
     people_markdown,
     read_scenes,
     scored,
@@ -41,10 +41,10 @@ def test_the_fit_finds_the_numbers_people_used() -> None:
 
 def test_perfect_scores_agree_in_every_figure() -> None:
     people = made(5).people
-    found = agreement(people, people)
+    found = people_agreement(people, people)
     assert (found.srcc, found.lcc, found.acc, found.best) == pytest.approx((1, 1, 1, 1))
     assert found.error == 0
-    shifted = agreement(people, np.clip(people + 1, 0, 10))
+    shifted = people_agreement(people, np.clip(people + 1, 0, 10))
     assert shifted.srcc == pytest.approx(1)
     assert shifted.error == pytest.approx(1)
 
@@ -54,7 +54,7 @@ def test_levels_without_a_score_do_not_count() -> None:
     people, wrong = scenes.people.copy(), scored(scenes, 8, 12, 9)
     people[1, 3] = np.nan
     wrong[1, 3] = 99.0
-    found = agreement(people, wrong)
+    found = people_agreement(people, wrong)
     assert found.error < 1
     assert np.isfinite(fitted(ScoredScenes(scenes.names, people, scenes.under, scenes.over), np.arange(4))).all()
 
@@ -65,7 +65,7 @@ def test_intervals_hold_the_figure_and_narrow_with_scenes() -> None:
         scenes = made(count, noise=1.0)
         scores = scored(scenes, 8, 12, 9)
         low, high = intervals(scenes.people, scores)["error"]
-        assert low <= agreement(scenes.people, scores).error <= high
+        assert low <= people_agreement(scenes.people, scores).error <= high
         widths.append(high - low)
     assert widths[1] < 0.6 * widths[0]
 

@@ -23,7 +23,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> released.Released:
-    return released.load(next(folder.glob("wavelet_epoch_2_*.pth")))
+    return released.load_released(next(folder.glob("wavelet_epoch_2_*.pth")))
 
 
 def their_name(name: str) -> str:
@@ -91,7 +91,7 @@ def test_loads_every_weight_and_names_the_unused(tmp_path: Path) -> None:
     state = checkpoint()
     assert sum(weight.numel() for weight in state.values()) == 624_263
     torch.save(state, tmp_path / "weights.pth")
-    model = released.load(tmp_path / "weights.pth")
+    model = released.load_released(tmp_path / "weights.pth")
     assert model.unused == tuple(released.UNUSED)
     assert not model.network.training
     for name, weight in model.network.state_dict().items():
@@ -100,7 +100,7 @@ def test_loads_every_weight_and_names_the_unused(tmp_path: Path) -> None:
 
 def test_predicts_at_the_size_of_the_picture(tmp_path: Path) -> None:
     torch.save(checkpoint(), tmp_path / "weights.pth")
-    model = released.load(tmp_path / "weights.pth")
+    model = released.load_released(tmp_path / "weights.pth")
     image = np.random.default_rng(0).uniform(size=(40, 61, 3)).astype(np.float32)
     residual = model.predict(image)
     assert residual.shape == (40, 61)
@@ -127,19 +127,19 @@ def test_refuses_other_weights(tmp_path: Path, harm, said: str) -> None:
     harm(state)
     torch.save(state, tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=said) as error:
-        released.load(tmp_path / "weights.pth")
+        released.load_released(tmp_path / "weights.pth")
     assert "\n" not in str(error.value)
 
 
 def test_refuses_files_that_are_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
-        released.load(tmp_path / "missing.pth")
+        released.load_released(tmp_path / "missing.pth")
     (tmp_path / "text.pth").write_text("not a checkpoint")
     with pytest.raises(WeightsError, match=r"text\.pth"):
-        released.load(tmp_path / "text.pth")
+        released.load_released(tmp_path / "text.pth")
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="holds a list"):
-        released.load(tmp_path / "list.pth")
+        released.load_released(tmp_path / "list.pth")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luxel.assessment import weights as weights_files
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
 from luxel.assessment.head import Head, load_head
 from luxel.assessment.runtime import MIN_SIDE, Backend, load, predict
-from luxel.assessment.weights import WeightsInfo
+from luxel.assessment.weights import WeightsInfo, describe, locate
 from luxel.errors import ImageError, LuxelError
 from luxel.filters.guided import guided_upsample
 from luxel.filters.shrink import GRID, shrink, working_shape
@@ -199,8 +198,8 @@ class Assessor:
             raise LuxelError(f"working_size={working_size}: give {GRID} or more; {WORKING_SIZE} is usual")
         if not 0 < threshold < 1:
             raise LuxelError(f"threshold={threshold}: give a residual between 0 and 1; {DEFAULT_THRESHOLD} is usual")
-        path = weights_files.locate(weights)
-        self.weights = weights_files.describe(path)
+        path = locate(weights)
+        self.weights = describe(path)
         self.working_size = working_size
         self.threshold = threshold
         self.head = None if head is None else load_head(head)

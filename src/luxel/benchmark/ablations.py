@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ablation:
+class AblationFacts:
     """One change to P-IEANet.
 
     title: how tables call it. table: of the paper. build: arguments of `luxel.model.network.build`. loss: "l1", "l2" or
@@ -37,18 +37,18 @@ class Ablation:
         return ("pixel", "score") if self.paper_srcc is not None else ("pixel",)
 
 
-ABLATIONS: dict[str, Ablation] = {
-    "pieanet-no-dwt": Ablation("without DWT", "Table 3", {"without": "dwt"}, "l1", 0.08, 0.43, 0.74, 0.72, 0.81),
-    "pieanet-no-structure": Ablation(
+ABLATIONS: dict[str, AblationFacts] = {
+    "pieanet-no-dwt": AblationFacts("without DWT", "Table 3", {"without": "dwt"}, "l1", 0.08, 0.43, 0.74, 0.72, 0.81),
+    "pieanet-no-structure": AblationFacts(
         "without structure", "Table 3", {"without": "structure"}, "l1", 0.05, 0.54, 0.81, 0.78, 0.84
     ),
-    "pieanet-no-lightness": Ablation(
+    "pieanet-no-lightness": AblationFacts(
         "without lightness", "Table 3", {"without": "lightness"}, "l1", 0.08, 0.42, 0.74, 0.71, 0.73
     ),
-    "pieanet-db2": Ablation("Daubechies 2", "Table 5", {"wavelet": "db2"}, "l1", 0.07, 0.49),
-    "pieanet-sym4": Ablation("Symlet 4", "Table 5", {"wavelet": "sym4"}, "l1", 0.08, 0.41),
-    "pieanet-l2": Ablation("L2 loss", "Table 6", loss="l2", paper_ssim=0.62),
-    "pieanet-smooth-l1": Ablation("smooth L1 loss", "Table 6", loss="smooth_l1", paper_ssim=0.67),
+    "pieanet-db2": AblationFacts("Daubechies 2", "Table 5", {"wavelet": "db2"}, "l1", 0.07, 0.49),
+    "pieanet-sym4": AblationFacts("Symlet 4", "Table 5", {"wavelet": "sym4"}, "l1", 0.08, 0.41),
+    "pieanet-l2": AblationFacts("L2 loss", "Table 6", loss="l2", paper_ssim=0.62),
+    "pieanet-smooth-l1": AblationFacts("smooth L1 loss", "Table 6", loss="smooth_l1", paper_ssim=0.67),
 }
 """By the name commands use. The whole network with Haar and L1, every table's other row, is the method "pieanet". The
 paper does not say which Daubechies and Symlet filters it took; these two are ours."""

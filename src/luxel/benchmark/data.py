@@ -38,7 +38,7 @@ _PREFIX, _ENTRIES = "frames-", "entries.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FrameEntry:
     """One frame of the benchmark. score: 0 to 10; splits: "train", "val" or "test" under each of the five seeds."""
 
     name: str
@@ -59,7 +59,7 @@ class Frames:
 
     images: npt.NDArray[np.uint8]
     residuals: npt.NDArray[np.float16]
-    entries: tuple[Entry, ...]
+    entries: tuple[FrameEntry, ...]
     score_source: str
     data: str
     checksum: str
@@ -124,7 +124,7 @@ def _write_frames(data: str, side: int, place: Path, progress: Wrap | None) -> N
 def open_frames(place: Path) -> Frames:
     """Frames that `prepare_frames` wrote, mapped into memory."""
     facts = json.loads((place / _ENTRIES).read_text())
-    entries = tuple(Entry(**{**entry, "splits": tuple(entry["splits"])}) for entry in facts["entries"])
+    entries = tuple(FrameEntry(**{**entry, "splits": tuple(entry["splits"])}) for entry in facts["entries"])
     images, residuals = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("images", "residuals"))
     checksum = place.name.removeprefix(_PREFIX)
     return Frames(images, residuals, entries, facts["score_source"], facts["data"], checksum)
@@ -151,7 +151,7 @@ def _checksum(data: str, side: int) -> str:
     return hashlib.sha256(f"{side}\n{content}".encode()).hexdigest()[:12]
 
 
-_Stream = tuple[Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]], int, str]
+_Stream = tuple[Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]], int, str]
 
 
 def _built(folder: Path) -> _Stream:
@@ -161,10 +161,10 @@ def _built(folder: Path) -> _Stream:
         raise DatasetError(f"{folder}: people's scores and scores from maps are mixed; a benchmark needs one kind")
     splits = _splits_of(folder, [row.group for row in rows], [row.splits for row in rows])
 
-    def stream() -> Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]]:
+    def stream() -> Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]]:
         for row, split in zip(rows, splits, strict=True):
             image, residual, _ = read_frame(folder, row)
-            yield Entry(row.name, row.group, row.kind, row.score, split), image, residual
+            yield FrameEntry(row.name, row.group, row.kind, row.score, split), image, residual
 
     return stream(), len(rows), sources.pop()
 
@@ -187,7 +187,7 @@ def _procedural(side: int) -> _Stream:
     groups = [f"procedural-{i:03d}" for i in range(PROCEDURAL_SCENES)]
     splits = [assign(groups, seed=seed) for seed in range(SEEDS)]
 
-    def stream() -> Iterable[tuple[Entry, npt.NDArray[np.uint8], FloatArray]]:
+    def stream() -> Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]]:
         for i, group in enumerate(groups):
             linear = procedural_scene(np.random.default_rng(i), height=side, width=side)
             reference = lightness(make_reference(linear).image)
@@ -196,7 +196,7 @@ def _procedural(side: int) -> _Stream:
                 residual = np.asarray(reference - lightness(image), np.float32)
                 score = mean_residual_score(residual)
                 yield (
-                    Entry(f"{group}/{level}", group, PROCEDURAL, score, tuple(s[group] for s in splits)),
+                    FrameEntry(f"{group}/{level}", group, PROCEDURAL, score, tuple(s[group] for s in splits)),
                     image,
                     residual,
                 )

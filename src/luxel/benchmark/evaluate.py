@@ -28,7 +28,7 @@ DEVELOPMENT_SHORT_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PredictorRow:
     """Measures of one predictor on one picture. error_over, error_under: mean |error| where the truth is r < -0.1 and
     r > 0.1, nan where there is no such pixel."""
 
@@ -68,7 +68,7 @@ def evaluate(
     *,
     limit: int | None = None,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
-) -> list[Row]:
+) -> list[PredictorRow]:
     """Every predictor on every validation picture (or about `limit` of them).
 
     progress: wraps the stream of pictures, given their number. Returns one row per predictor and picture.
@@ -82,7 +82,7 @@ def evaluate(
             prediction = predict(picture.image)
             error = np.abs(prediction - picture.residual)
             rows.append(
-                Row(
+                PredictorRow(
                     name,
                     picture.scene,
                     picture.kind,
@@ -134,7 +134,9 @@ def _development_light(path: Path) -> FloatArray:
     return to_linear(as_unit_float(np.asarray(picture.resize(size, Image.Resampling.LANCZOS))))
 
 
-def summary(rows: list[Row], key: Callable[[Row], str] | None = None) -> dict[str, dict[str, Measures]]:
+def summary(
+    rows: list[PredictorRow], key: Callable[[PredictorRow], str] | None = None
+) -> dict[str, dict[str, Measures]]:
     """Mean measures by predictor and by a key of the row (its level, its kind); without a key, under "all"."""
     groups: dict[str, dict[str, list[Measures]]] = {}
     for row in rows:
@@ -142,7 +144,7 @@ def summary(rows: list[Row], key: Callable[[Row], str] | None = None) -> dict[st
     return {name: {k: mean_measures(v) for k, v in parts.items()} for name, parts in groups.items()}
 
 
-def markdown(rows: list[Row], development: dict[str, Development] | None = None) -> str:
+def markdown(rows: list[PredictorRow], development: dict[str, Development] | None = None) -> str:
     """The evaluation as Markdown tables: all pictures, by level, by source, over and under."""
     overall = {name: parts["all"] for name, parts in summary(rows).items()}
     best_trivial = min((m.mae for name, m in overall.items() if name in TRIVIAL), default=float("nan"))
@@ -159,7 +161,7 @@ def markdown(rows: list[Row], development: dict[str, Development] | None = None)
         dev_mae = "-" if np.isnan(dev.mae) else f"{dev.mae:.4f}"
         cells = [f"{m.mae:.4f}", f"{m.mae / best_trivial:.2f}", *(_cell(v) for v in values), dev_mae]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    groupings: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    groupings: tuple[tuple[str, Callable[[PredictorRow], str]], ...] = (
         ("MAE by level", lambda row: row.level),
         ("MAE by source", lambda row: row.kind),
     )
@@ -187,7 +189,7 @@ def _cell(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def write_rows(rows: list[Row], path: Path) -> None:
+def write_rows(rows: list[PredictorRow], path: Path) -> None:
     """Every row as CSV: predictor, scene, kind, level, the measures."""
     names = ("mae", "ssim", "psnr", "ssim_1", "psnr_1", "sign")
     with path.open("w", newline="") as handle:

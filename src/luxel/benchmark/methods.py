@@ -13,7 +13,7 @@ PAPER_PARAMS_NOTE = (
     "parameters (P-IEANet's 2.7M is a file of 2.7 MB with 0.62 M parameters). Ours are counted, with the task's head."
 )
 
-Kind = Literal["exact", "re-creation", "ablation", "statistical"]
+MethodKind = Literal["exact", "re-creation", "ablation", "statistical"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Listed:
     title: str
     family: str
     tasks: tuple[Task, ...]
-    kind: Kind
+    kind: MethodKind
     params: dict[Task, int]
     paper_params: str
     facts: dict[str, Any]
@@ -53,7 +53,7 @@ def listed() -> list[Listed]:
     found = []
     for name in (*registry.NETWORKS, *ABLATIONS):
         facts = registry.facts(name)
-        kind: Kind = "ablation" if name in ABLATIONS else "exact" if facts.exact else "re-creation"
+        kind: MethodKind = "ablation" if name in ABLATIONS else "exact" if facts.exact else "re-creation"
         found.append(
             Listed(
                 name=name,

@@ -37,7 +37,7 @@ class ScoredScenes:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class PeopleAgreement:
     """How well scores agree with people's. srcc, lcc: over all frames. error: mean absolute, in points. acc: share that
     agrees on >= 5. best: share of scenes whose best level is predicted within one stop. scenes: SRCC of scene means."""
 
@@ -107,13 +107,13 @@ def leave_scene_out(scenes: ScoredScenes) -> Numbers:
     return found
 
 
-def agreement(people: Numbers, scores: Numbers) -> Agreement:
+def people_agreement(people: Numbers, scores: Numbers) -> PeopleAgreement:
     """How well scores [N, 9] agree with people's [N, 9], NaN there where a level has no score."""
     given = ~np.isnan(people)
     true, found = people[given], scores[given]
     best = np.nanargmax(people, axis=1), np.argmax(np.where(given, scores, -np.inf), axis=1)
     means = [np.array([row[g].mean() for row, g in zip(part, given, strict=True)]) for part in (people, scores)]
-    return Agreement(
+    return PeopleAgreement(
         srcc=metrics.srcc(true, found),
         lcc=metrics.lcc(true, found),
         error=float(np.abs(true - found).mean()),
@@ -126,11 +126,11 @@ def agreement(people: Numbers, scores: Numbers) -> Agreement:
 def intervals(people: Numbers, scores: Numbers, *, seed: int = 0) -> dict[str, tuple[float, float]]:
     """The 95 % interval of every figure of `agreement`, by drawing scenes with replacement."""
     rng = np.random.default_rng(seed)
-    names = Agreement.__slots__
+    names = PeopleAgreement.__slots__
     drawn: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(RESAMPLES):
         chosen = rng.integers(len(people), size=len(people))
-        found = agreement(people[chosen], scores[chosen])
+        found = people_agreement(people[chosen], scores[chosen])
         for name in names:
             drawn[name].append(getattr(found, name))
     low, high = ({name: float(np.nanquantile(v, q)) for name, v in drawn.items()} for q in (0.025, 0.975))
@@ -157,9 +157,9 @@ def people_markdown(scenes: ScoredScenes) -> str:
         "|---" * 7 + "|",
     ]
     for name, scores in rows.items():
-        found, spread = agreement(scenes.people, scores), intervals(scenes.people, scores)
+        found, spread = people_agreement(scenes.people, scores), intervals(scenes.people, scores)
         cells = []
-        for figure in Agreement.__slots__:
+        for figure in PeopleAgreement.__slots__:
             value, (low, high) = getattr(found, figure), spread[figure]
             cells.append("-" if np.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

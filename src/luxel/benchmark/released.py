@@ -243,7 +243,7 @@ class Released:
             return np.asarray(self.network(batch)[0, 0].numpy(), dtype=np.float32)
 
 
-def load(path: str | Path) -> Released:
+def load_released(path: str | Path) -> Released:
     """The released network with its weights, in evaluation mode on the CPU.
 
     path: the authors' `wavelet_epoch_2_*.pth`, a state dict of 624,263 float32 parameters. Only tensors are read

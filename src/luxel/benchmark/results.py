@@ -1,7 +1,7 @@
 """Finished rows of a benchmark as files: one per (method, task, split, seed), its errors by picture beside it.
 
     FOLDER/
-      METHOD.TASK.splitN.seedN.json     a `Row`; METHOD is percent-encoded
+      METHOD.TASK.splitN.seedN.json     a `ResultRow`; METHOD is percent-encoded
       METHOD.TASK.splitN.seedN.npy      float32 [N], the error on every test picture, for paired tests
 
 Each file appears whole or not at all, the row after its errors, so that a killed run leaves nothing half done and goes
@@ -28,7 +28,7 @@ Status = Literal["ok", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ResultRow:
     """What came of one method on one split with one seed.
 
     method: name in a registry, or of anything else that was measured. split: number of the data split. seed: of the
@@ -74,10 +74,10 @@ class Row:
     scenes: tuple[str, ...] = ()
 
 
-_ROW = TypeAdapter(Row)
+_ROW = TypeAdapter(ResultRow)
 
 
-def write_row(folder: Path, row: Row, errors: npt.ArrayLike | None = None) -> Row:
+def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None) -> ResultRow:
     """Writes a row, over an earlier one of the same name, and returns it as stored.
 
     errors: [N] finite, >= 0, one per scene of the row: MAE of a picture's map, or |error| of its score.
@@ -111,12 +111,12 @@ def has_row(folder: Path, method: str, task: Task, split: int, seed: int, *, fai
     return path.is_file() and (_read(path).status == "ok" or failed)
 
 
-def read_row(folder: Path, method: str, task: Task, split: int, seed: int) -> Row:
+def read_row(folder: Path, method: str, task: Task, split: int, seed: int) -> ResultRow:
     """One row. Raises LuxelError if it is missing or damaged."""
     return _read(_path(folder, method, task, split, seed))
 
 
-def read_rows(folder: Path) -> list[Row]:
+def read_rows(folder: Path) -> list[ResultRow]:
     """Every row of a folder, by task, method, split and seed. Raises LuxelError if there is none or one is damaged."""
     if not folder.is_dir():
         raise LuxelError(f"{folder}: no such folder; give the folder that luxel benchmark run wrote to")
@@ -126,7 +126,7 @@ def read_rows(folder: Path) -> list[Row]:
     return sorted(rows, key=lambda row: (row.task, row.method, row.split, row.seed))
 
 
-def read_errors(folder: Path, row: Row) -> FloatArray:
+def read_errors(folder: Path, row: ResultRow) -> FloatArray:
     """Errors of a row by picture, float32 [N]. Raises LuxelError if the row has none or the file does not fit it."""
     path = _errors_path(_path(folder, row.method, row.task, row.split, row.seed))
     if not row.scenes:
@@ -153,7 +153,7 @@ def _errors_path(path: Path) -> Path:
     return path.with_suffix(".npy")
 
 
-def _read(path: Path) -> Row:
+def _read(path: Path) -> ResultRow:
     try:
         row = _ROW.validate_json(path.read_bytes())
     except OSError as error:
@@ -169,7 +169,7 @@ def _read(path: Path) -> Row:
     return row
 
 
-def _defined(row: Row, path: Path) -> Row:
+def _defined(row: ResultRow, path: Path) -> ResultRow:
     """The row with None in the place of nan."""
     values = asdict(row)
     for name, value in values.items():
@@ -177,10 +177,10 @@ def _defined(row: Row, path: Path) -> Row:
             raise LuxelError(f"{path.name}: {name} is infinite; a mean over test pictures must be a number")
         if isinstance(value, float) and math.isnan(value):
             values[name] = None
-    return Row(**values)
+    return ResultRow(**values)
 
 
-def _checked_errors(errors: npt.ArrayLike, row: Row, path: Path) -> FloatArray:
+def _checked_errors(errors: npt.ArrayLike, row: ResultRow, path: Path) -> FloatArray:
     values = np.asarray(errors, dtype=np.float32)
     if values.ndim != 1 or values.size == 0:
         raise LuxelError(f"{path.name}: errors of shape {values.shape}; give one number per test picture")

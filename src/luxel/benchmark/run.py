@@ -25,8 +25,8 @@ from luxel.benchmark.data import Frames, open_frames
 from luxel.benchmark.facts import Task
 from luxel.benchmark.footprint import Footprint, footprint
 from luxel.benchmark.registry import NETWORKS, build, facts
-from luxel.benchmark.results import Row, has_row, read_row, read_rows, write_row
-from luxel.benchmark.settings import Settings
+from luxel.benchmark.results import ResultRow, has_row, read_row, read_rows, write_row
+from luxel.benchmark.settings import BenchmarkSettings
 from luxel.benchmark.statistical import STATISTICAL
 from luxel.benchmark.training import Spent, train_method
 from luxel.benchmark.trivial import TRIVIAL
@@ -110,12 +110,12 @@ def plan(methods: Sequence[str], task: Task, *, splits: int, seeds: int) -> list
 
 def run(
     jobs: Sequence[Job],
-    settings: Settings,
+    settings: BenchmarkSettings,
     *,
     report: Report = print,
     starting: Callable[[int, Job], None] | None = None,
     retry_failed: bool = False,
-) -> list[Row]:
+) -> list[ResultRow]:
     """Makes the rows that are missing, one after the other, and returns those it made.
 
     report: gets a line per row. starting: gets the number of rows done and the job that begins. retry_failed: make
@@ -139,7 +139,7 @@ def run(
     return made
 
 
-def _refuse_other_runs(jobs: Sequence[Job], settings: Settings) -> None:
+def _refuse_other_runs(jobs: Sequence[Job], settings: BenchmarkSettings) -> None:
     if not any(settings.out.glob("*.json")):
         return
     data, methods = open_frames(settings.frames).name, {job.method for job in jobs}
@@ -158,7 +158,7 @@ def _refuse_other_runs(jobs: Sequence[Job], settings: Settings) -> None:
             )
 
 
-def _summary(row: Row) -> str:
+def _summary(row: ResultRow) -> str:
     if row.status == "failed":
         return f"failed: {row.reason}"
     seen = "" if row.images_seen is None else f" after {row.images_seen} images"
@@ -171,7 +171,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _in_own_process(job: Job, settings: Settings) -> None:
+def _in_own_process(job: Job, settings: BenchmarkSettings) -> None:
     for name, value in QUIET_CPU.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("spawn")
@@ -189,8 +189,8 @@ def _in_own_process(job: Job, settings: Settings) -> None:
         write_row(settings.out, _failed(job, settings, reason if code < 0 else f"process ended with code {code}"))
 
 
-def _failed(job: Job, settings: Settings, reason: str) -> Row:
-    return Row(
+def _failed(job: Job, settings: BenchmarkSettings, reason: str) -> ResultRow:
+    return ResultRow(
         method=job.method,
         task=job.task,
         split=job.split,
@@ -202,7 +202,7 @@ def _failed(job: Job, settings: Settings, reason: str) -> Row:
     )
 
 
-def _make_row_for_parent(job: Job, settings: Settings) -> None:
+def _make_row_for_parent(job: Job, settings: BenchmarkSettings) -> None:
     """`_make_row`, ending at once if the run that asked for it is killed: it would train beside the next one."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "called in a process of its own"
@@ -215,7 +215,7 @@ def _make_row_for_parent(job: Job, settings: Settings) -> None:
     _make_row(job, settings)
 
 
-def _make_row(job: Job, settings: Settings) -> None:
+def _make_row(job: Job, settings: BenchmarkSettings) -> None:
     """One row; training starts more processes where there are more devices."""
     try:
         if is_untrained(job.method):
@@ -237,7 +237,7 @@ def _make_row(job: Job, settings: Settings) -> None:
         write_row(settings.out, _failed(job, settings, " ".join(reason.split())))
 
 
-def _train_row(fabric: Fabric, job: Job, settings: Settings) -> None:
+def _train_row(fabric: Fabric, job: Job, settings: BenchmarkSettings) -> None:
     """Trains on every device; the first one measures and writes the row."""
     torch.set_num_threads(settings.threads)
     frames = open_frames(settings.frames)
@@ -269,8 +269,10 @@ def _train_row(fabric: Fabric, job: Job, settings: Settings) -> None:
     fabric.barrier()
 
 
-def _row(job: Job, settings: Settings, device: str, cost: Footprint | None = None, spent: Spent | None = None) -> Row:
-    return Row(
+def _row(
+    job: Job, settings: BenchmarkSettings, device: str, cost: Footprint | None = None, spent: Spent | None = None
+) -> ResultRow:
+    return ResultRow(
         method=job.method,
         task=job.task,
         split=job.split,
@@ -310,7 +312,7 @@ def _as_batch(image: npt.NDArray[np.uint8], device: torch.device) -> torch.Tenso
     return torch.tensor(image).to(device).permute(2, 0, 1)[None].float() / 255
 
 
-def _untrained_row(job: Job, settings: Settings, frames: Frames) -> tuple[Row, FloatArray | None]:
+def _untrained_row(job: Job, settings: BenchmarkSettings, frames: Frames) -> tuple[ResultRow, FloatArray | None]:
     row = replace(_row(job, settings, "cpu"), budget="none")
     if job.method in STATISTICAL:
         method = STATISTICAL[job.method]
@@ -324,11 +326,11 @@ def _untrained_row(job: Job, settings: Settings, frames: Frames) -> tuple[Row, F
     return _measure_scores(row, frames, lambda image: mean_residual_score(predict(image)))  # 5.2, without fine-tuning
 
 
-def _untrained_map(name: str, settings: Settings) -> MapPredictor:
+def _untrained_map(name: str, settings: BenchmarkSettings) -> MapPredictor:
     if name in TRIVIAL:
         return lambda image: TRIVIAL[name](as_unit_float(image))
     if name == RELEASED:
-        from luxel.benchmark.released import load as load_released
+        from luxel.benchmark.released import load_released
 
         if settings.released is None:
             raise LuxelError("released: the authors' checkpoint is not part of luxel; give its file with --released")
@@ -341,7 +343,7 @@ def _untrained_map(name: str, settings: Settings) -> MapPredictor:
     return lambda image: predict(network, as_unit_float(image))
 
 
-def _measure_maps(row: Row, frames: Frames, predict: MapPredictor) -> tuple[Row, FloatArray]:
+def _measure_maps(row: ResultRow, frames: Frames, predict: MapPredictor) -> tuple[ResultRow, FloatArray]:
     """The row with MAE, SSIM, PSNR and sign of its maps on the test frames, and MAE picture by picture."""
     measured = [
         measure(np.asarray(frames.residuals[i], np.float32), predict(np.array(frames.images[i])))
@@ -354,7 +356,7 @@ def _measure_maps(row: Row, frames: Frames, predict: MapPredictor) -> tuple[Row,
     return replace(row, scenes=frames.scenes(row.split, "test")), np.array([m.mae for m in measured], np.float32)
 
 
-def _measure_scores(row: Row, frames: Frames, predict: ScorePredictor) -> tuple[Row, FloatArray]:
+def _measure_scores(row: ResultRow, frames: Frames, predict: ScorePredictor) -> tuple[ResultRow, FloatArray]:
     """The row with SRCC, LCC and ACC of its scores on the test frames, and |error| picture by picture."""
     indices = frames.indices(row.split, "test")
     true, predicted = frames.scores[indices], np.array([predict(np.array(frames.images[i])) for i in indices])

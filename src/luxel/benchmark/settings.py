@@ -28,7 +28,7 @@ class TrunkWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class BenchmarkSettings:
     """What holds for every row of a run.
 
     frames: folder of `prepare_frames`. out: folder of the rows. budget: per row. batch: pictures per step over all

@@ -15,7 +15,7 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PairedComparison:
     """A method against the reference method.
 
     direction: "worse" if the ranks of its larger errors outweigh those of its smaller ones, "better" the other way
@@ -32,7 +32,7 @@ class Comparison:
         return self.p < ALPHA
 
 
-def signed_rank(errors: npt.ArrayLike, reference: npt.ArrayLike) -> Comparison:
+def signed_rank(errors: npt.ArrayLike, reference: npt.ArrayLike) -> PairedComparison:
     """Two-sided Wilcoxon signed-rank test of paired errors; pairs without a difference do not count.
 
     errors, reference: [N] of one length >= 1, finite; smaller is better. Exact for small N without ties, else by the
@@ -46,11 +46,11 @@ def signed_rank(errors: npt.ArrayLike, reference: npt.ArrayLike) -> Comparison:
         raise LuxelError("signed-rank test: errors that are nan or infinite; mend them first")
     difference = difference[difference != 0.0]
     if difference.size == 0:
-        return Comparison("equal", 1.0, a.size)
+        return PairedComparison("equal", 1.0, a.size)
     ranks = scipy.stats.rankdata(np.abs(difference))
     balance = float(ranks @ np.sign(difference))
     p = float(scipy.stats.wilcoxon(difference).pvalue)
-    return Comparison("worse" if balance > 0 else "better" if balance < 0 else "equal", p, a.size)
+    return PairedComparison("worse" if balance > 0 else "better" if balance < 0 else "equal", p, a.size)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -66,7 +66,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def compare_all(pairs: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> dict[str, Comparison]:
+def compare_all(pairs: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> dict[str, PairedComparison]:
     """`signed_rank` of every method against the reference, with p corrected by `holm` for their number.
 
     pairs: method -> its errors and the reference's on the same scenes. Raises LuxelError as `signed_rank` does.

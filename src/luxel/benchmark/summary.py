@@ -12,8 +12,8 @@ import numpy.typing as npt
 from luxel.benchmark.ablations import ABLATIONS
 from luxel.benchmark.facts import Facts, Task
 from luxel.benchmark.registry import NETWORKS, facts
-from luxel.benchmark.results import Row, read_errors
-from luxel.benchmark.significance import Comparison, compare_all
+from luxel.benchmark.results import ResultRow, read_errors
+from luxel.benchmark.significance import PairedComparison, compare_all
 from luxel.benchmark.statistical import STATISTICAL
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.errors import LuxelError
@@ -73,10 +73,10 @@ class Summary:
     memory_mb: float | None
     images_seen: float | None
     seconds_trained: float | None
-    comparison: Comparison | None
+    comparison: PairedComparison | None
 
 
-def summarise(rows: Sequence[Row], folder: Path) -> list[Summary]:
+def summarise(rows: Sequence[ResultRow], folder: Path) -> list[Summary]:
     """Rows of one task by method: trivial, statistical, trained in the order of the registry, ablations, others.
 
     folder: where the errors by picture lie. Raises LuxelError for rows of different data, or errors by picture that do
@@ -85,7 +85,7 @@ def summarise(rows: Sequence[Row], folder: Path) -> list[Summary]:
     data = distinct(row.data for row in rows)
     if len(data) > 1:
         raise LuxelError(f"{folder}: rows of different data ({', '.join(data)}); keep each in a folder of its own")
-    by_method: dict[str, list[Row]] = defaultdict(list)
+    by_method: dict[str, list[ResultRow]] = defaultdict(list)
     for row in rows:
         by_method[row.method].append(row)
     order = (*TRIVIAL, *STATISTICAL, *NETWORKS, *ABLATIONS)
@@ -94,7 +94,7 @@ def summarise(rows: Sequence[Row], folder: Path) -> list[Summary]:
     return [_summarise(name, by_method[name], comparisons.get(name)) for name in names]
 
 
-def _summarise(name: str, rows: Sequence[Row], comparison: Comparison | None) -> Summary:
+def _summarise(name: str, rows: Sequence[ResultRow], comparison: PairedComparison | None) -> Summary:
     done = [row for row in rows if row.status == "ok"]
     known = facts(name) if name in (*NETWORKS, *ABLATIONS) else None
     statistical = STATISTICAL.get(name)
@@ -120,7 +120,7 @@ def _summarise(name: str, rows: Sequence[Row], comparison: Comparison | None) ->
     )
 
 
-def _estimate(rows: Sequence[Row], measure: str) -> Estimate | None:
+def _estimate(rows: Sequence[ResultRow], measure: str) -> Estimate | None:
     by_split: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         value = getattr(row, measure)
@@ -138,7 +138,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-def _compare(by_method: dict[str, list[Row]], folder: Path) -> dict[str, Comparison]:
+def _compare(by_method: dict[str, list[ResultRow]], folder: Path) -> dict[str, PairedComparison]:
     """Every method that has errors by picture against the reference, scene by scene, over the splits that both have."""
     by_split = {name: _errors_by_split(rows, folder) for name, rows in by_method.items()}
     reference = by_split.pop(REFERENCE, {})
@@ -160,7 +160,7 @@ _SplitErrors = tuple[tuple[str, ...], npt.NDArray[np.float64]]
 """The scene of every test picture of a split, and the error on every picture."""
 
 
-def _errors_by_split(rows: Sequence[Row], folder: Path) -> dict[int, _SplitErrors]:
+def _errors_by_split(rows: Sequence[ResultRow], folder: Path) -> dict[int, _SplitErrors]:
     """Mean over seeds of the errors by picture."""
     by_split: dict[int, list[_SplitErrors]] = defaultdict(list)
     for row in rows:

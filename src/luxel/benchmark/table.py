@@ -12,8 +12,8 @@ from typing import cast
 from luxel.benchmark.ablations import ABLATIONS
 from luxel.benchmark.facts import Task
 from luxel.benchmark.methods import PAPER_PARAMS_NOTE, short_count
-from luxel.benchmark.results import Row, read_rows
-from luxel.benchmark.significance import ALPHA, Comparison
+from luxel.benchmark.results import ResultRow, read_rows
+from luxel.benchmark.significance import ALPHA, PairedComparison
 from luxel.benchmark.statistical import STATISTICAL
 from luxel.benchmark.summary import CSV_ONLY, MEASURES, Summary, distinct, summarise
 from luxel.errors import LuxelError
@@ -55,7 +55,7 @@ def tables(folder: Path, task: Task | None = None) -> list[Table]:
     return [_table(name, [row for row in rows if row.task == name], folder) for name in wanted]
 
 
-def _table(task: Task, rows: Sequence[Row], folder: Path) -> Table:
+def _table(task: Task, rows: Sequence[ResultRow], folder: Path) -> Table:
     summaries = summarise(rows, folder)
     columns = _columns(task, summaries)
     return Table(
@@ -119,14 +119,14 @@ def _number(value: float | None, decimals: int) -> str:
     return DASH if value is None else f"{value:.{decimals}f}"
 
 
-def _comparison_text(comparison: Comparison | None) -> str:
+def _comparison_text(comparison: PairedComparison | None) -> str:
     if comparison is None:
         return DASH
     p = "p < 0.001" if comparison.p < 0.001 else f"p = {comparison.p:.3f}"
     return f"{_verdict(comparison)}, {p}"
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(comparison: PairedComparison) -> str:
     return comparison.direction if comparison.significant else "undecided"
 
 
@@ -137,7 +137,7 @@ def _remark(summary: Summary) -> str:
     return f"{which}: {'; '.join(summary.reasons)}"
 
 
-def _notes(task: Task, rows: Sequence[Row], summaries: Sequence[Summary]) -> list[str]:
+def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> list[str]:
     """Footnotes: what the columns mean, and what of this run a reader must know to trust them."""
     compared = [summary.comparison for summary in summaries if summary.comparison]
     budgets = distinct(row.budget for row in rows if row.status == "ok" and row.budget != "none")
@@ -194,7 +194,7 @@ def _notes(task: Task, rows: Sequence[Row], summaries: Sequence[Summary]) -> lis
     return notes
 
 
-def _starts(rows: Sequence[Row], summaries: Sequence[Summary]) -> str:
+def _starts(rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> str:
     """What the trained networks started from."""
     given = {row.method: row.trunks for row in rows if row.trunks}
     titles = [f"{summary.title} ({given[summary.method]})" for summary in summaries if summary.method in given]
@@ -209,7 +209,7 @@ def _recreated(summaries: Sequence[Summary]) -> list[str]:
     return [f"{MARK.strip()} re-creation, {', '.join(titles)}: {note}." for note, titles in by_note.items()]
 
 
-def _counts(compared: Sequence[Comparison]) -> str:
+def _counts(compared: Sequence[PairedComparison]) -> str:
     numbers = sorted({comparison.scenes for comparison in compared})
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 

@@ -12,7 +12,7 @@ from luxel.errors import LuxelError
 from luxel.filters.gaussian import blur
 from luxel.photometry import FloatArray, lightness
 
-Predictor = Callable[[npt.NDArray[np.floating]], FloatArray]
+UnitPredictor = Callable[[npt.NDArray[np.floating]], FloatArray]
 """image [H, W, 3] float, sRGB-encoded, in [0, 1] -> residual float32 [H, W] in [-1, 1]."""
 
 MID_LIGHTNESS = 0.475
@@ -51,7 +51,7 @@ def local_mid_grey(image: npt.NDArray[np.floating]) -> FloatArray:
     return (MID_LIGHTNESS - blur(plane, sigma)).astype(np.float32)
 
 
-TRIVIAL: dict[str, Predictor] = {
+TRIVIAL: dict[str, UnitPredictor] = {
     "zero": zero,
     "constant": constant,
     "mid_grey": mid_grey,

@@ -133,7 +133,7 @@ def run(
 
     from luxel.benchmark import run as protocol
     from luxel.benchmark.data import prepare_frames
-    from luxel.benchmark.settings import Settings, TrunkWeights
+    from luxel.benchmark.settings import BenchmarkSettings, TrunkWeights
     from luxel.benchmark.training import Budget
     from luxel.cli.progress import bar
 
@@ -142,7 +142,7 @@ def run(
         chosen.append(protocol.RELEASED)
     each = Budget.parse(budget)
     frames = prepare_frames(data, side, out / "frames", progress=lambda stream, n: bar(stream, n, "preparing frames"))
-    settings = Settings(
+    settings = BenchmarkSettings(
         frames=frames,
         out=out,
         budget=each,

@@ -152,7 +152,7 @@ def evaluate(
     network = load(locate(weights))
     predictors = {**trivial_predictors(), "luxel": lambda image: predict(network, as_unit_float(image))}
     if released is not None:
-        from luxel.benchmark.released import load as load_released
+        from luxel.benchmark.released import load_released
 
         authors = load_released(released)
         predictors["released checkpoint"] = lambda image: authors.predict(as_unit_float(image))
@@ -173,11 +173,11 @@ def evaluate(
         typer.echo(people_markdown(joined(parts)))
     if implied is not None:
         from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files
-        from luxel.benchmark.released import load as load_checkpoint
+        from luxel.benchmark.released import load_released
 
         files = scene_files(scenes or [])[:pictures]
         maps, references = against_implied(
-            load_checkpoint(implied),
+            load_released(implied),
             predictors,
             files,
             level_zero=level_zero,

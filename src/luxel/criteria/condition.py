@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["share", "residual"]
+MetricKind = Literal["share", "residual"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A number that a map gives for a region. kind: a share of area, or a residual. about: for people."""
 
-    kind: Kind
+    kind: MetricKind
     lowest: float
     about: str
     takes_threshold: bool = False

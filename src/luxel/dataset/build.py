@@ -38,7 +38,7 @@ _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SceneOutcome:
     """What became of one source scene.
 
     state: "built" now, "kept" from an earlier build, or "failed" with `reason`. frames: in the dataset. dropped: file
@@ -66,8 +66,8 @@ def build(
     taxonomy: Path | None = None,
     max_megapixels: float = 200.0,
     prepare: Prepare = prepare_scene,
-    progress: Callable[[Outcome], None] = lambda outcome: None,
-) -> list[Outcome]:
+    progress: Callable[[SceneOutcome], None] = lambda outcome: None,
+) -> list[SceneOutcome]:
     """Builds or completes a dataset in `out`; returns one outcome per source, in their order.
 
     sources: from `scan`. jobs: processes; 1 works in this one. rebuild: accept other settings than the folder was
@@ -83,7 +83,7 @@ def build(
     with locked(out):
         _open(out, settings, rebuild=rebuild, name=name, taxonomy=taxonomy_file(out) if taxonomy is None else taxonomy)
         sweep(out)
-        outcomes: dict[str, Outcome] = {}
+        outcomes: dict[str, SceneOutcome] = {}
         todo = []
         for source in sources:
             if kept := _standing(out, source, settings):
@@ -104,7 +104,7 @@ def build(
 
 def build_scene(
     source: SceneSource, *, out: Path, settings: BuildSettings, max_megapixels: float, prepare: Prepare = prepare_scene
-) -> Outcome:
+) -> SceneOutcome:
     """Builds one scene into a dataset's folder. What the scene is to blame for becomes a failed outcome.
 
     Raises DatasetError when no scene could be written any more (the disk is full or read-only).
@@ -131,7 +131,7 @@ def build_scene(
         return failure(source, f"unexpected {type(error).__name__}: {error}", time.monotonic() - begun)
     finally:
         cv2.setNumThreads(threads)
-    return Outcome(
+    return SceneOutcome(
         scene_id=source.scene_id,
         kind=source.kind,
         state="built",
@@ -142,12 +142,14 @@ def build_scene(
     )
 
 
-def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> Outcome:
+def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> SceneOutcome:
     """The outcome of a scene that cannot be used. Files are told by name: a dataset says nothing of other folders."""
     line = " ".join(reason.split())
     for frame in source.frames:
         line = line.replace(str(frame.file), frame.file.name)
-    return Outcome(scene_id=source.scene_id, kind=source.kind, state="failed", reason=line, seconds=round(seconds, 3))
+    return SceneOutcome(
+        scene_id=source.scene_id, kind=source.kind, state="failed", reason=line, seconds=round(seconds, 3)
+    )
 
 
 def stamp_of(source: SceneSource) -> str:
@@ -187,7 +189,7 @@ def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str, taxon
     (out / "scenes").mkdir(exist_ok=True)
 
 
-def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> Outcome | None:
+def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> SceneOutcome | None:
     """The outcome of a scene that an earlier build finished and nothing has changed since, else None."""
     folder = scene_folder(out, source.scene_id)
     if not (folder / SCENE).is_file():
@@ -202,7 +204,7 @@ def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> Outcom
     files = {file for row in rows for file in (row.image, row.reference, row.residual, row.confidence, row.flags)}
     if not all((out / file).is_file() for file in files if file):
         return None
-    return Outcome(
+    return SceneOutcome(
         scene_id=source.scene_id,
         kind=source.kind,
         state="kept",

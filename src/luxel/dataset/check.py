@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset import layout_iea40k as released
+from luxel.dataset import layout_iea40k
 from luxel.dataset.card import CARD, CROISSANT, croissant_problem
 from luxel.dataset.check_released import check_released
 from luxel.dataset.coverage import COVERAGE
@@ -62,11 +62,10 @@ def check(
     """
     if (folder / DATASET).exists() or (folder / MANIFEST).exists():
         return _check_luxel(folder, jobs, progress)
-    if released.is_released(folder):
+    if layout_iea40k.is_released(folder):
         return check_released(folder, tables, jobs, progress)
-    raise DatasetError(
-        f"{folder}: neither a luxel dataset ({DATASET}) nor the released layout ({released.IMAGES}/, {released.MAPS}/)"
-    )
+    released = f"{layout_iea40k.IMAGES}/, {layout_iea40k.MAPS}/"
+    raise DatasetError(f"{folder}: neither a luxel dataset ({DATASET}) nor the released layout ({released})")
 
 
 def _check_luxel(folder: Path, jobs: int, progress: Progress) -> CheckResult:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset import layout_iea40k as released
+from luxel.dataset import layout_iea40k
 from luxel.dataset.problems import (
     SCORE_TOLERANCE,
     BitArray,
@@ -28,7 +28,7 @@ from luxel.errors import DatasetError, ImageError
 from luxel.photometry import lightness
 from luxel.residual import mean_residual_score
 
-RELEASED_TOLERANCE = 0.6 / released.MAP_SCALE
+RELEASED_TOLERANCE = 0.6 / layout_iea40k.MAP_SCALE
 """Residual by which our map in the released layout may differ from reference minus image: half a step, and rounding."""
 
 
@@ -38,16 +38,16 @@ def check_released(
     """Checks every file of a dataset in the released layout; parameters as `check.check`."""
     result = CheckResult("released")
     problems = result.problems
-    lines: list[released.ReleasedRow] = []
+    lines: list[layout_iea40k.ReleasedRow] = []
     try:
-        found = released.find_tables(folder, tables)
-        ours = released.written_by_luxel(folder)
+        found = layout_iea40k.find_tables(folder, tables)
+        ours = layout_iea40k.written_by_luxel(folder)
     except DatasetError as error:
         problems.append(Problem("manifest", str(folder), str(error)))
         return result
     for table in found:
         try:
-            rows = released.read_table(table)
+            rows = layout_iea40k.read_table(table)
         except DatasetError as error:
             problems.append(Problem("manifest", table.name, str(error)))
             continue
@@ -57,7 +57,7 @@ def check_released(
         lines += rows
     problems += _check_lists(lines)
     frames = {row.img_id: row for row in lines}
-    scenes: dict[str, list[released.ReleasedRow]] = {}
+    scenes: dict[str, list[layout_iea40k.ReleasedRow]] = {}
     for row in frames.values():
         scenes.setdefault(row.ref_id, []).append(row)
     result.scenes, result.frames = len(scenes), len(frames)
@@ -78,7 +78,7 @@ def check_released(
     return result
 
 
-def _check_lists(lines: Sequence[released.ReleasedRow]) -> Iterator[Problem]:
+def _check_lists(lines: Sequence[layout_iea40k.ReleasedRow]) -> Iterator[Problem]:
     """What the lists alone can have wrong."""
     splits: dict[str, set[str]] = defaultdict(set)
     scores: dict[str, set[float]] = defaultdict(set)
@@ -101,24 +101,24 @@ def _check_lists(lines: Sequence[released.ReleasedRow]) -> Iterator[Problem]:
 
 
 def _check_released_scene(
-    folder: Path, rows: Sequence[released.ReleasedRow], *, ours: dict[str, Any]
+    folder: Path, rows: Sequence[layout_iea40k.ReleasedRow], *, ours: dict[str, Any]
 ) -> tuple[list[Problem], BitArray | None]:
     problems: list[Problem] = []
-    reference = _picture(folder, f"{released.REFERENCES}/{rows[0].ref_id}", problems)
+    reference = _picture(folder, f"{layout_iea40k.REFERENCES}/{rows[0].ref_id}", problems)
     for row in rows:
-        name = f"{released.IMAGES}/{row.img_id}"
+        name = f"{layout_iea40k.IMAGES}/{row.img_id}"
         image = _picture(folder, name, problems)
-        place = released.map_path(folder, row.img_id)
+        place = layout_iea40k.map_path(folder, row.img_id)
         relative = place.relative_to(folder).as_posix()
         if not place.is_file():
             problems.append(Problem("missing", relative, "is not there"))
             continue
         try:
-            residual = released.read_map(place)
+            residual = layout_iea40k.read_map(place)
         except DatasetError as error:
             problems.append(Problem("unreadable" if "cannot be read" in str(error) else "range", relative, str(error)))
             continue
-        square = (released.SIDE, released.SIDE)
+        square = (layout_iea40k.SIDE, layout_iea40k.SIDE)
         sizes = [array.shape[:2] for array in (image, reference) if array is not None]
         if residual.shape != square and any(size != residual.shape for size in sizes):
             problems.append(Problem("size", relative, f"is {residual.shape}, picture and reference are {sizes}"))
@@ -132,7 +132,7 @@ def _check_released_scene(
 
 
 def _check_released_map(
-    row: released.ReleasedRow,
+    row: layout_iea40k.ReleasedRow,
     place: str,
     residual: npt.NDArray[np.float32],
     image: npt.NDArray[np.uint8],
@@ -141,7 +141,7 @@ def _check_released_map(
 ) -> Iterator[Problem]:
     """A map against its pictures: exactly where luxel wrote it, else only for the sign."""
     image, reference = (
-        array if array.shape[:2] == residual.shape else released.stretch(array, residual.shape)
+        array if array.shape[:2] == residual.shape else layout_iea40k.stretch(array, residual.shape)
         for array in (image, reference)
     )
     measured = lightness(reference) - lightness(image)

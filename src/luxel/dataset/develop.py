@@ -28,7 +28,7 @@ _LIGHT_FORMATS = ("EXR", "HDR", "RAW")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Light:
+class SceneLight:
     """The light of a scene of one file.
 
     linear: float32 [H, W, 3], sRGB primaries, 1.0 = saturation at EV 0. ceiling: the light at which the source itself
@@ -50,7 +50,7 @@ def fit_short_side(linear: npt.NDArray[np.float32], short_side: int) -> FloatArr
     return np.asarray(cv2.resize(linear, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_megapixels: float = 200.0) -> Light:
+def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_megapixels: float = 200.0) -> SceneLight:
     """Linear light of a scene of one file, averaged down to the short side; never enlarged, except panorama views.
 
     Camera RAW and photographs are at EV 0 as they were taken. HDR light has no exposure of its own: EV 0 is what a
@@ -62,11 +62,11 @@ def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_mega
     if source.kind == "photo":
         encoded = as_unit_float(images.read(file, max_megapixels=max_megapixels).pixels)
         note = "exposures simulated from an sRGB photograph: what it clipped stays clipped"
-        return Light(fit_short_side(to_linear(encoded), short_side), PHOTO_CEILING, (note,))
+        return SceneLight(fit_short_side(to_linear(encoded), short_side), PHOTO_CEILING, (note,))
     linear = images.read_linear(file, max_megapixels=max_megapixels)
     if source.kind == "raw":
         note = "exposures simulated from camera RAW: white balance of the camera, EV 0 as it was taken"
-        return Light(fit_short_side(linear, short_side), PHOTO_CEILING, (note,))
+        return SceneLight(fit_short_side(linear, short_side), PHOTO_CEILING, (note,))
     notes = ["exposures simulated from HDR light: EV 0 is log-average luminance at 18 % grey"]
     if source.kind == "panorama":
         linear, enlarged = _view(linear, source, short_side)
@@ -76,7 +76,7 @@ def develop_light(source: SceneSource, *, short_side: int = SHORT_SIDE, max_mega
         linear = fit_short_side(linear, short_side)
     if not float(luminance(linear).max()) > 0:
         raise DatasetError(f"{file}: holds no light at all; leave it out")
-    return Light(metered(linear), HDR_CEILING, tuple(notes))
+    return SceneLight(metered(linear), HDR_CEILING, tuple(notes))
 
 
 def _view(panorama: npt.NDArray[np.float32], source: SceneSource, short_side: int) -> tuple[FloatArray, float]:
@@ -131,7 +131,7 @@ def develop_bracket(
             dropped.append((facts.file.name, str(error).removeprefix(f"{facts.file}: ")))
             continue
         height, width = picture.shape[:2]
-        read.append((facts, (width, height), [shrink_frame(picture, side) for side in sides]))
+        read.append((facts, (width, height), [shrink_encoded(picture, side) for side in sides]))
     common = Counter(size for _, size, _ in read).most_common(1)[0][0] if read else (0, 0)
     kept = [(facts, pictures) for facts, size, pictures in read if size == common]
     dropped += [
@@ -142,7 +142,7 @@ def develop_bracket(
     return [facts for facts, _ in kept], [[pictures[i] for _, pictures in kept] for i in range(len(sides))], dropped
 
 
-def shrink_frame(picture: ByteArray, short_side: int) -> ByteArray:
+def shrink_encoded(picture: ByteArray, short_side: int) -> ByteArray:
     """A frame averaged down in linear light, as a sensor with larger pixels sees it; smaller ones stay as they are.
 
     picture: uint8 [H, W, 3], sRGB-encoded. Returns uint8 [h, w, 3].

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from luxel.dataset.bracket import frame as exposed
+from luxel.dataset.bracket import frame
 from luxel.dataset.reference import BLACK
 from luxel.photometry import LIGHTNESS_WEIGHTS, FloatArray, lightness, luminance
 from luxel.residual import residual_map
@@ -157,7 +157,7 @@ def gather_evidence(
     shadows are quantisation.
     """
     brightest = frames[int(np.argmax(evs))]
-    darkest = frames[int(np.argmin(evs))] if linear is None else exposed(linear / np.float32(ceiling), 0)
+    darkest = frames[int(np.argmin(evs))] if linear is None else frame(linear / np.float32(ceiling), 0)
     if photo and linear is not None:
         dark = 1 - rising(luminance(linear), BLACK / 2, 2 * BLACK)
     else:

@@ -70,7 +70,7 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ExpertAgreement:
     """How far the experts of one frame agree, on the pixels that at least one of them touched.
 
     An expert who worked on the frame and left a pixel alone accepted its automatic value. experts: names. pixels: how
@@ -215,7 +215,7 @@ def icc(ratings: npt.ArrayLike) -> float:
     return float((rows - error) / below) if total > 1e-12 and below > 0 else float("nan")
 
 
-def agreement(maps: dict[str, tuple[FloatArray, Mask]], blocks: Blocks, *, seed: int = 0) -> Agreement:
+def expert_agreement(maps: dict[str, tuple[FloatArray, Mask]], blocks: Blocks, *, seed: int = 0) -> ExpertAgreement:
     """How far the experts of one frame agree. maps: from `expert_maps`, at least two. blocks: int32 [H, W].
 
     ICC is computed on `ICC_PIXELS` of the touched pixels, drawn with `seed`. Raises ValueError for a single expert.
@@ -235,7 +235,7 @@ def agreement(maps: dict[str, tuple[FloatArray, Mask]], blocks: Blocks, *, seed:
     covered = block_mean(touched.astype(np.float32), blocks)
     with np.errstate(invalid="ignore", divide="ignore"):
         per_block = block_mean(np.where(touched, difference, 0), blocks) / covered
-    return Agreement(
+    return ExpertAgreement(
         experts,
         int(touched.sum()),
         float(difference[touched].mean()) if touched.any() else float("nan"),

@@ -14,7 +14,7 @@ from luxel.dataset.develop import (
     SHORT_SIDE,
     develop_bracket,
     develop_light,
-    shrink_frame,
+    shrink_encoded,
     simulate_frames,
 )
 from luxel.dataset.exposures import exposures_of, level_names, merge_light
@@ -125,7 +125,7 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
     dropped += [(kept[i].file.name, reason) for i, reason in aligned.dropped]
     # Where nothing moved, frames shrunk once from full size are sharper than frames shrunk twice.
     pictures = (
-        [shrink_frame(f, short_side) for f in aligned.frames]
+        [shrink_encoded(f, short_side) for f in aligned.frames]
         if aligned.moved
         else [small[p.index] for p in aligned.placements]
     )

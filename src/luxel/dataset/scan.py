@@ -27,7 +27,7 @@ from luxel.dataset.tones import tones
 from luxel.errors import DatasetError, ImageError
 from luxel.images.sniff import RAW_SUFFIXES
 
-Kind = Literal["bracket", "raw", "hdr", "panorama", "photo"]
+SourceKind = Literal["bracket", "raw", "hdr", "panorama", "photo"]
 
 MAX_GAP = 5.0
 """Seconds between the end of one exposure and the beginning of the next in a bracket."""
@@ -74,7 +74,7 @@ class SceneSource:
 
     scene_id: str
     group: str
-    kind: Kind
+    kind: SourceKind
     frames: tuple[FrameSource, ...]
     tags: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -194,7 +194,7 @@ def _csv_brackets(file: Path, root: Path) -> tuple[list[SceneSource], set[Path]]
                 )
             )
         scene_id = _name(root, file.parent / name if name else file.parent)
-        kind: Kind = "bracket"
+        kind: SourceKind = "bracket"
         notes: tuple[str, ...] = ()
         if len(frames) == 1:
             kind, notes = _alone(facts[0]), (f"{file.name} names one frame: its exposures are simulated",)
@@ -332,7 +332,7 @@ def _single(shot: _Shot, name: str) -> SceneSource:
     )
 
 
-def _alone(facts: CameraData) -> Kind:
+def _alone(facts: CameraData) -> SourceKind:
     """The kind of a scene of one file."""
     if facts.format == "RAW":
         return "raw"

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset import layers as expert
+from luxel.dataset import layers
 from luxel.dataset.label import Evidence, Flag, Label, LabelRules, gather_evidence, label_frame
 from luxel.dataset.manifest import FORMAT, SCENE, FrameRow, read_json, scene_folder, sha256_of, write_json
 from luxel.dataset.prepare import PreparedScene
@@ -197,17 +197,17 @@ class SceneLabels:
         """
         automatic = self.automatic(row)
         try:
-            found = expert.read_layers(expert.layer_folder(self.dataset, row.scene_id, row.level))
+            found = layers.read_layers(layers.layer_folder(self.dataset, row.scene_id, row.level))
         except DatasetError as error:
             return automatic, (), [str(error)]
         usable, trouble = [], []
         for layer in found:
             try:
-                expert.expert_maps(automatic.residual, [layer], self.blocks)
+                layers.expert_maps(automatic.residual, [layer], self.blocks)
                 usable.append(layer)
             except DatasetError as error:
                 trouble.append(f"{row.name}: {error}")
-        merged = expert.merge(automatic.residual, expert.expert_maps(automatic.residual, usable, self.blocks))
+        merged = layers.merge(automatic.residual, layers.expert_maps(automatic.residual, usable, self.blocks))
         flags = automatic.flags | np.where(merged.touched, np.uint8(Flag.EXPERT), np.uint8(0))
         confidence = np.where(merged.touched, np.float32(1), automatic.confidence)
         return Label(merged.residual, confidence, flags), merged.experts, trouble
@@ -228,18 +228,20 @@ class SceneLabels:
         return read_residual(kept if kept.exists() else self.folder / f"{row.level}.residual.png")
 
 
-def agreements(dataset: Path, rows: Iterable[FrameRow], rules: LabelRules) -> Iterator[tuple[str, expert.Agreement]]:
+def agreements(
+    dataset: Path, rows: Iterable[FrameRow], rules: LabelRules
+) -> Iterator[tuple[str, layers.ExpertAgreement]]:
     """How far the experts agree: (frame, agreement) of every frame with layers of two experts or more.
 
     Raises DatasetError for a layer that cannot be read or merged.
     """
     for row in rows:
         folder = scene_folder(dataset, row.scene_id)
-        found = expert.read_layers(expert.layer_folder(dataset, row.scene_id, row.level))
+        found = layers.read_layers(layers.layer_folder(dataset, row.scene_id, row.level))
         if len({layer.expert for layer in found}) > 1:
             scene = SceneLabels(dataset, folder, rules)
-            maps = expert.expert_maps(scene.automatic(row).residual, found, scene.blocks)
-            yield row.name, expert.agreement(maps, scene.blocks)
+            maps = layers.expert_maps(scene.automatic(row).residual, found, scene.blocks)
+            yield row.name, layers.expert_agreement(maps, scene.blocks)
 
 
 def with_label(

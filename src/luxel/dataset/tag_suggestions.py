@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.dataset.bracket import frame
-from luxel.dataset.develop import develop_frame, develop_light, shrink_frame
+from luxel.dataset.develop import develop_frame, develop_light, shrink_encoded
 from luxel.dataset.manifest import write_whole
 from luxel.dataset.scan import SceneSource
 from luxel.dataset.taxonomy import AXES, Taxonomy
@@ -130,7 +130,7 @@ def picture_of(source: SceneSource, *, max_megapixels: float = 200.0) -> npt.NDA
     """
     if source.kind != "bracket":
         return frame(develop_light(source, short_side=_SIDE, max_megapixels=max_megapixels).linear, 0)
-    frames = [shrink_frame(develop_frame(f, max_megapixels=max_megapixels), _SIDE) for f in source.frames]
+    frames = [shrink_encoded(develop_frame(f, max_megapixels=max_megapixels), _SIDE) for f in source.frames]
 
     def well_exposed(picture: npt.NDArray[np.uint8]) -> float:
         shown = tones(picture)

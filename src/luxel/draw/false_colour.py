@@ -18,7 +18,7 @@ from luxel.zones import ROMAN, zone_of
 
 Colour = tuple[int, int, int]
 
-PALETTES = ("classic", "safe")
+FALSE_COLOUR_PALETTES = ("classic", "safe")
 """classic: the colours of monitors. safe: blue to orange with steps in lightness, for colour blindness too."""
 
 ZEBRA_HIGH = 0.95
@@ -68,7 +68,7 @@ _ZONE_ENDS = ((0, 28, 84), (124, 123, 120), (255, 234, 90))
 def false_colour(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteArray:
     """Exposure in colours: black, deep shadow, mid-grey, one stop over, near white and clipped; the rest is grey.
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `PALETTES`.
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `FALSE_COLOUR_PALETTES`.
     Returns the picture with its legend, uint8 [H', W', 3]; the legend gives each colour's share.
     Raises ValueError for another shape or palette. Bands: zones (stops from 18 % grey) as the legend tells.
     """
@@ -95,8 +95,8 @@ def zebra(
 ) -> ByteArray:
     """The picture with stripes where it is near white (rising) and near black (falling).
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `PALETTES`; the direction of the
-    stripes tells the two apart without colour. high, low: lightness Y' at and beyond which stripes are drawn.
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `FALSE_COLOUR_PALETTES`; the
+    direction of the stripes tells the two apart without colour. high, low: lightness Y' at and beyond which stripes are drawn.
     Returns the picture with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette, or limits
     that are not 0 <= low < high <= 1.
     """
@@ -181,8 +181,8 @@ def _stripes(colour: npt.NDArray[np.uint8], *, rising: bool) -> ByteArray:
 def _check(image: npt.NDArray[Any], palette: str) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"image has shape {image.shape}; give [H, W, 3]")
-    if palette not in PALETTES:
-        raise ValueError(f"no palette {palette!r}; choose one of {', '.join(PALETTES)}")
+    if palette not in FALSE_COLOUR_PALETTES:
+        raise ValueError(f"no palette {palette!r}; choose one of {', '.join(FALSE_COLOUR_PALETTES)}")
 
 
 def _painted(

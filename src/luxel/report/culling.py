@@ -19,11 +19,11 @@ from luxel.errors import LuxelError
 from luxel.images.sniff import RAW_SUFFIXES
 from luxel.report import xmp
 
-Style = Literal["auto", "darktable", "adobe", "both"]
+SidecarStyle = Literal["auto", "darktable", "adobe", "both"]
 """How sidecars are named: darktable IMG.CR2.xmp (digiKam too), adobe IMG.xmp (Lightroom, Bridge, Capture One).
 auto: the ones that lie there already, else IMG.CR2.xmp, which no two pictures share."""
 
-Outcome = Literal["new", "change", "same", "kept", "refused"]
+SidecarOutcome = Literal["new", "change", "same", "kept", "refused"]
 
 STARS = (7.2, 6.2, 5.0, 3.0)
 """Scores from which a picture gets 5, 4, 3 and 2 stars; below the last it gets 1."""
@@ -55,7 +55,7 @@ class Change:
     sidecar: Path
     before: int | None
     after: int | None
-    outcome: Outcome
+    outcome: SidecarOutcome
     reason: str = ""
 
 
@@ -109,11 +109,11 @@ def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int 
 
 
 def apply(
-    wishes: Iterable[Wish], *, style: Style = "auto", overwrite: bool = False, write: bool = False
+    wishes: Iterable[Wish], *, style: SidecarStyle = "auto", overwrite: bool = False, write: bool = False
 ) -> list[Change]:
     """What becomes of every wish, and with `write` the sidecars themselves.
 
-    style: see `Style`. overwrite: also replace ratings that a person gave; those that luxel gave are always replaced.
+    style: see `SidecarStyle`. overwrite: also replace ratings that a person gave; those of luxel are always replaced.
     write: False only says what would happen. A sidecar that cannot be read or written is a "refused" change and the
     others go on. A sidecar appears whole or not at all and keeps its permissions.
     """
@@ -176,7 +176,7 @@ def _owners(pictures: Sequence[Path]) -> dict[Path, Path]:
     return owners
 
 
-def _sidecars(picture: Path, style: Style, owner: Path) -> list[Path]:
+def _sidecars(picture: Path, style: SidecarStyle, owner: Path) -> list[Path]:
     """The sidecars to look into. owner: whose the Adobe one is."""
     long, short = darktable_name(picture), adobe_name(picture)
     if style == "auto":
@@ -200,7 +200,7 @@ def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Chan
             if wish.rating == 0:
                 return Change(wish.picture, sidecar, None, None, "same")
             content = xmp.new(wish.rating, ours=wish.ours, creator=f"luxel {luxel.__version__}")
-            outcome: Outcome = "new"
+            outcome: SidecarOutcome = "new"
         else:
             found = xmp.read(data)
             before = found.rating
@@ -209,7 +209,7 @@ def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Chan
             # 0 means unrated (XMP specification), so nobody's judgement is lost there.
             by_a_person = bool(before) and not found.ours
             if by_a_person and (before == wish.rating or not overwrite):
-                kept: Outcome = "same" if before == wish.rating else "kept"
+                kept: SidecarOutcome = "same" if before == wish.rating else "kept"
                 reason = "" if kept == "same" else "rated before; --overwrite replaces it"
                 return Change(wish.picture, sidecar, before, before, kept, reason)
             content = xmp.with_rating(data, wish.rating, ours=wish.ours)

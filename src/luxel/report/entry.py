@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel import criteria as criteria_files
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.assessment.batch import Settings
-from luxel.criteria import Criteria, Verdict
+from luxel.criteria import Criteria, Verdict, load
 from luxel.draw import heatmap
 from luxel.errors import ImageError, LuxelError, MissingExtraError
 from luxel.jobs.find import Found
@@ -77,7 +76,7 @@ class Look:
 
         Raises LuxelError for weights or criteria that cannot be used.
         """
-        rules = None if self.criteria is None else criteria_files.load(self.criteria)
+        rules = None if self.criteria is None else load(self.criteria)
         return partial(_entry, look=self, assessor=self.settings.assessor(threads), rules=rules)
 
     def shown(self, picture: Path) -> str:

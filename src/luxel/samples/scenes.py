@@ -29,7 +29,7 @@ from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
 
-Kind = Literal["panorama", "photo", "procedural"]
+SceneKind = Literal["panorama", "photo", "procedural"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Scene:
     """One scene: linear [H, W, 3] (1.0 = saturation at EV 0) and the lightness of its reference [H, W] in [0, 1]."""
 
     name: str
-    kind: Kind
+    kind: SceneKind
     linear: npt.NDArray[np.float32]
     reference: npt.NDArray[np.float32]
 
@@ -46,7 +46,7 @@ class Scene:
 class Source:
     """Where a scene comes from: a file, or for procedural scenes none, and the seed of everything random in it."""
 
-    kind: Kind
+    kind: SceneKind
     file: str
     seed: int
 
@@ -120,7 +120,7 @@ class SceneStore:
             raise DatasetError(f"{folder}: no scene store here (index.json is missing); render it again")
         self.folder = folder
         self.entries = json.loads(index.read_text())["scenes"]
-        self.kinds: list[Kind] = [entry["kind"] for entry in self.entries]
+        self.kinds: list[SceneKind] = [entry["kind"] for entry in self.entries]
         self.names: list[str] = [entry["name"] for entry in self.entries]
         self._linear = np.memmap(folder / "linear.f16", dtype=np.float16, mode="r")
         self._reference = np.memmap(folder / "reference.f16", dtype=np.float16, mode="r")

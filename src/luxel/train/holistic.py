@@ -32,7 +32,7 @@ BOOTSTRAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredTable:
     """One picture with a person's score on the 0-10 scale. group: pictures of one scene never stand on both sides of a
     split."""
 
@@ -42,7 +42,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class HeadAgreement:
     """SRCC, LCC and ACC with 95 % bootstrap intervals (low, high)."""
 
     srcc: float
@@ -53,7 +53,7 @@ class Agreement:
     acc_interval: tuple[float, float]
 
 
-def read_scores(table: Path, pictures: Path) -> list[Scored]:
+def read_scores(table: Path, pictures: Path) -> list[ScoredTable]:
     """The rows of a CSV of picture names and scores.
 
     table: columns img_id, score[, ref_id] (IEA40K), Image name, Exposure (SPAQ, 0-100, brought to 0-10), or image,
@@ -83,13 +83,13 @@ def read_scores(table: Path, pictures: Path) -> list[Scored]:
             path = pictures / row[name]
             if not path.is_file():
                 raise DatasetError(f"{table}:{line}: {path}: no such picture; set pictures to the folder that holds it")
-            rows.append(Scored(path, value, row.get(group or "") or row[name]))
+            rows.append(ScoredTable(path, value, row.get(group or "") or row[name]))
     if len(rows) < 10:
         raise DatasetError(f"{table}: {len(rows)} scored pictures; ten or more are needed to train and test")
     return rows
 
 
-def split_groups(scored: list[Scored], share: float, seed: int) -> tuple[list[int], list[int]]:
+def split_groups(scored: list[ScoredTable], share: float, seed: int) -> tuple[list[int], list[int]]:
     """Row numbers of a random training and test side, `share` of the groups on the first, no group on both."""
     groups = sorted({s.group for s in scored})
     order = np.random.default_rng(seed).permutation(len(groups))
@@ -98,7 +98,7 @@ def split_groups(scored: list[Scored], share: float, seed: int) -> tuple[list[in
     return inside, [i for i, s in enumerate(scored) if s.group not in chosen]
 
 
-def agreement(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64], seed: int = 0) -> Agreement:
+def head_agreement(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64], seed: int = 0) -> HeadAgreement:
     """How predicted scores agree with people's, with 95 % intervals from 1,000 bootstrap samples of the pictures."""
     rng = np.random.default_rng(seed)
     draws = [rng.integers(0, len(truth), len(truth)) for _ in range(BOOTSTRAP)]
@@ -107,7 +107,7 @@ def agreement(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64]
         samples = [measure(truth[d], predicted[d]) for d in draws]
         low, high = np.nanquantile(samples, (0.025, 0.975))
         values += [measure(truth, predicted), (float(low), float(high))]
-    return Agreement(*values)
+    return HeadAgreement(*values)
 
 
 def train_head(features: Tensor, scores: Tensor, recipe: HolisticRecipe, seed: int) -> HolisticHead:
@@ -127,7 +127,7 @@ def fine_tune(
     recipe: HolisticRecipe,
     *,
     report: Callable[[str], None] = print,
-    progress: Callable[[Iterable[Scored], int], Iterable[Scored]] | None = None,
+    progress: Callable[[Iterable[ScoredTable], int], Iterable[ScoredTable]] | None = None,
 ) -> list[dict[str, Any]]:
     """Train and test a head on each random split; write the head of all pictures to the recipe's folder.
 
@@ -159,7 +159,7 @@ def fine_tune(
             plain = HolisticHead(recipe.train.hidden).eval()(inputs[outside]).double().numpy()
         tests = {"with": predicted, "without": plain, "constant": np.array(trivial)[outside]}
         row: dict[str, Any] = {"seed": seed, "train": len(inside), "test": len(outside)}
-        row |= {name: asdict(agreement(truth[outside], values)) for name, values in tests.items()}
+        row |= {name: asdict(head_agreement(truth[outside], values)) for name, values in tests.items()}
         rows.append(row)
         report(
             f"split {seed}: SRCC {row['with']['srcc']:.3f} with fine-tuning, {row['without']['srcc']:.3f} without, "

@@ -32,7 +32,7 @@ COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run stands: everything that, with the weights and the optimiser, makes a resumed run the same run."""
 
     step: int = 0
@@ -98,7 +98,7 @@ def train(
     render_progress: Any = None,
     on_step: Callable[[int, float], None] | None = None,
     stop_at: int | None = None,
-) -> Progress:
+) -> TrainingProgress:
     """Train a network by a recipe and leave checkpoint, averaged weights, log and resolved recipe in its folder.
 
     cache: where rendered scenes are kept. resume: continue from the folder's checkpoint if there is one; a resumed run
@@ -130,7 +130,7 @@ def train(
         network.compile(dynamic=False)
     model, optimizer = fabric.setup(network, optimizer)
 
-    progress, checkpoint = Progress(), folder / "checkpoint.pt"
+    progress, checkpoint = TrainingProgress(), folder / "checkpoint.pt"
     if resume and checkpoint.is_file():
         state = load_checkpoint(checkpoint)
         if ("muon" in state["optimizer"]) != (recipe.train.optimizer == "muon"):
@@ -141,7 +141,7 @@ def train(
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        progress = Progress(**state["progress"])
+        progress = TrainingProgress(**state["progress"])
         report(f"resumed at step {progress.step} from {checkpoint}")
 
     def save() -> None:

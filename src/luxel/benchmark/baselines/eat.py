@@ -76,7 +76,7 @@ class EAT(FeatureNetwork):
                     attention = DeformableAttention(
                         channels, heads=many, groups=groups[stage - 2], side=side, kernel=kernel
                     )
-                self.stages.append(Layer(channels, attention, drop=next(drops)))
+                self.stages.append(AttentionLayer(channels, attention, drop=next(drops)))
         self.norm = ChannelNorm(channels)
         self.widths, self.vector = (Width(32, channels),), channels
 
@@ -140,7 +140,7 @@ class DeformableAttention(nn.Module):
         return (reference + offset).flatten(2).mT
 
 
-class Layer(nn.Module):
+class AttentionLayer(nn.Module):
     """Attention and a feed-forward four times as wide, each behind a layer norm and added to its input.
 
     x: [B, C, H, W] to the same shape. drop: share of pictures for which, in training, either is left out.

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from luxel.benchmark.baselines.backbones import Trunk, initialise
 
 Kernel = int | tuple[int, int]
-Step = tuple[int, Kernel] | tuple[int, Kernel, int]
+ConvolutionStep = tuple[int, Kernel] | tuple[int, Kernel, int]
 """Width, kernel, and stride if not 1. Convolutions keep the size of the map; those of stride 2 are not padded."""
-Branches = tuple[tuple[Step, ...], ...]
+Branches = tuple[tuple[ConvolutionStep, ...], ...]
 
 MIXED_5B: Branches = (((96, 1),), ((48, 1), (64, 5)), ((64, 1), (96, 3), (96, 3)))
 BLOCK_35: Branches = (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3)))

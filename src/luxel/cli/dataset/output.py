@@ -9,13 +9,13 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from luxel.dataset.build import Outcome
+    from luxel.dataset.build import SceneOutcome
 
 _WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> "Iterator[Callable[[Outcome | str], None]]":
+def progress(what: str, total: int | None) -> "Iterator[Callable[[SceneOutcome | str], None]]":
     """A bar on stderr if a person watches. Yields what to call with each scene that is done; failed ones are told."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -31,7 +31,7 @@ def progress(what: str, total: int | None) -> "Iterator[Callable[[Outcome | str]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total, scene="")
 
-        def advance(done: "Outcome | str") -> None:
+        def advance(done: "SceneOutcome | str") -> None:
             scene = done if isinstance(done, str) else done.scene_id
             progress.update(task, advance=1, scene=scene)
             if not isinstance(done, str) and done.state == "failed":
