@@ -18,9 +18,9 @@ import numpy.typing as npt
 import skimage.data
 
 from luxel import images
-from luxel.dataset.align import align
-from luxel.dataset.bracket import frame
-from luxel.dataset.refinement import corner_motion
+from luxel.dataset.align.align import align
+from luxel.dataset.align.refinement import corner_motion
+from luxel.dataset.reference.bracket import frame
 from luxel.photometry import as_unit_float, to_linear
 
 SIDE = 512

@@ -24,7 +24,7 @@ from luxel.assessment.runtime import load, predict
 from luxel.assessment.weights import locate
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.cli.progress import bar
-from luxel.dataset.bracket import LEVELS
+from luxel.dataset.reference.bracket import LEVELS
 from luxel.photometry import as_unit_float, lightness
 from luxel.samples.scenes import data_root, list_sources, render_store
 from luxel.samples.validation import ValidationPicture, validation_pictures

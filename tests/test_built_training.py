@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_stand_ins import prepare, write_source
 from luxel import images
 from luxel.dataset.build import build
-from luxel.dataset.convert_released import export_released
-from luxel.dataset.layout_iea40k import read_frame, read_rows
-from luxel.dataset.manifest import write_manifest
-from luxel.dataset.upkeep import BuildSettings, resplit
+from luxel.dataset.folder.manifest import write_manifest
+from luxel.dataset.folder.upkeep import BuildSettings, resplit
+from luxel.dataset.iea40k.convert_released import export_released
+from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import lightness
 from luxel.samples.built import BuiltFrame, BuiltStore, draw_built_samples, frames_of, open_built, shrink_frame, spread
 from luxel.samples.draw import SampleRules, smallest_side
 from luxel.samples.simulate import CameraRules
+from stand_ins.dataset_scenes import prepare, write_source
 
 RULES = SampleRules(crop=32, camera=CameraRules(jpeg_share=0.0))
 

@@ -13,8 +13,8 @@ from PIL import Image
 from skimage import data
 
 from luxel.benchmark.evaluate import on_development
-from luxel.dataset.bracket import LEVELS, frame
-from luxel.dataset.reference import PHOTO_CEILING, make_reference
+from luxel.dataset.reference.bracket import LEVELS, frame
+from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
 from luxel.photometry import as_unit_float, lightness, to_linear
 from luxel.residual import mean_residual_score

@@ -12,7 +12,7 @@ pytest.importorskip("cv2", reason="needs luxel[dataset]")
 from luxel.benchmark.implied import implied_reference, stored_implied_reference
 from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files, scene_light
 from luxel.benchmark.released import SIDE, Released, ReleasedNetwork
-from luxel.dataset.bracket import LEVELS
+from luxel.dataset.reference.bracket import LEVELS
 from luxel.errors import DatasetError
 from luxel.photometry import as_unit_float, lightness
 

@@ -20,7 +20,7 @@ from luxel.benchmark.people import (
     read_scenes,
     scored,
 )
-from luxel.dataset.bracket import LEVELS
+from luxel.dataset.reference.bracket import LEVELS
 from luxel.errors import DatasetError
 from luxel.photometry import lightness
 

@@ -313,7 +313,7 @@ def test_json_that_is_no_coco(tmp_path: Path) -> None:
 
 
 def test_superpixels_become_regions() -> None:
-    superpixels = pytest.importorskip("luxel.dataset.superpixels")
+    superpixels = pytest.importorskip("luxel.dataset.reference.superpixels")
     image = np.zeros((60, 90, 3), dtype=np.float32)
     image[:, 45:] = 1
     found = label_regions(superpixels.blocks(image, count=12), (120, 180))

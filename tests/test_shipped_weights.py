@@ -11,9 +11,9 @@ pytest.importorskip("skimage", reason="needs luxel[dataset]")
 
 from luxel import images, metrics
 from luxel.assessment.assessor import Assessor
-from luxel.dataset.bracket import LEVELS, frame, metered
 from luxel.dataset.develop import fit_short_side
-from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING, make_reference
+from luxel.dataset.reference.bracket import LEVELS, frame, metered
+from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, make_reference
 from luxel.photometry import as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
 

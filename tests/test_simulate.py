@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("cv2", reason="needs luxel[dataset]")
 pytest.importorskip("skimage", reason="needs luxel[dataset]")
 
-from luxel.dataset.bracket import LEVELS, frame, metered
-from luxel.dataset.panorama import USABLE_ELEVATION, random_view, render_view
+from luxel.dataset.reference.bracket import LEVELS, frame, metered
+from luxel.dataset.sources.panorama import USABLE_ELEVATION, random_view, render_view
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness, luminance, to_linear, to_srgb
 from luxel.samples.draw import SampleRules, draw_samples

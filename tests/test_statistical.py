@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from luxel.benchmark.statistical import STATISTICAL, blocks, gradient, histogram
 from luxel.benchmark.statistical.planes import luma
-from luxel.dataset.bracket import LEVELS, frame, metered
+from luxel.dataset.reference.bracket import LEVELS, frame, metered
 from luxel.errors import LuxelError
 from luxel.photometry import as_unit_float
 from luxel.samples.procedural import procedural_scene, smooth_noise

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.bracket import LEVELS, frame
-from luxel.dataset.layout_iea40k import read_frame, read_rows
-from luxel.dataset.manifest import SEEDS
-from luxel.dataset.reference import make_reference
-from luxel.dataset.splits import assign
+from luxel.dataset.folder.manifest import SEEDS
+from luxel.dataset.folder.splits import assign
+from luxel.dataset.iea40k.layout import read_frame, read_rows
+from luxel.dataset.reference.bracket import LEVELS, frame
+from luxel.dataset.reference.reference import make_reference
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import mean_residual_score

@@ -16,8 +16,8 @@ from PIL import Image
 
 from luxel import images, metrics
 from luxel.benchmark.trivial import TRIVIAL
-from luxel.dataset.bracket import LEVELS, frame
-from luxel.dataset.reference import PHOTO_CEILING, make_reference
+from luxel.dataset.reference.bracket import LEVELS, frame
+from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.residual import mean_residual_score

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.benchmark.released import SIDE, Released
-from luxel.dataset.bracket import LEVELS, frame
+from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.photometry import FloatArray, as_unit_float, lightness
 
 MIN_WEIGHT = 0.02

@@ -12,9 +12,9 @@ from PIL import Image
 from luxel import images, metrics
 from luxel.benchmark.implied import stored_implied_reference
 from luxel.benchmark.released import SIDE, Released
-from luxel.dataset.bracket import LEVELS, frame
-from luxel.dataset.fusion import fuse_linear
-from luxel.dataset.reference import PHOTO_CEILING, make_reference
+from luxel.dataset.reference.bracket import LEVELS, frame
+from luxel.dataset.reference.fusion import fuse_linear
+from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.validation import Predictor

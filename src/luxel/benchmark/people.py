@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from luxel import metrics
 from luxel.benchmark.implied_table import scene_light
-from luxel.dataset.bracket import LEVELS, frame
+from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.errors import DatasetError
 from luxel.residual import SCORE_BEST, SCORE_OVER, SCORE_UNDER
 from luxel.samples.validation import Predictor

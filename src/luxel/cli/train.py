@@ -143,7 +143,7 @@ def evaluate(
     from luxel.benchmark.evaluate import evaluate as measure_all
     from luxel.benchmark.evaluate import markdown, on_development, trivial_predictors, write_rows
     from luxel.cli.progress import bar
-    from luxel.dataset.bracket import LEVELS
+    from luxel.dataset.reference.bracket import LEVELS
     from luxel.errors import RecipeError
     from luxel.photometry import as_unit_float
     from luxel.samples.scenes import data_root, list_sources, render_store

@@ -159,7 +159,7 @@ def regions_from_files(place: str | Path, names: str | Path | None = None) -> Re
 def regions_from_superpixels(count: int) -> RegionSource:
     """Regions from about `count` SLIC superpixels of each picture. Raises MissingExtraError without scikit-image."""
     try:
-        from luxel.dataset.superpixels import blocks
+        from luxel.dataset.reference.superpixels import blocks
     except ImportError as error:
         raise MissingExtraError("superpixels", "dataset") from error
 

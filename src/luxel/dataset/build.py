@@ -21,12 +21,20 @@ from typing import Any, Literal
 import cv2
 
 import luxel
-from luxel.dataset.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json, write_whole
+from luxel.dataset.folder.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json, write_whole
+from luxel.dataset.folder.scene_files import carry_over, write_scene
+from luxel.dataset.folder.upkeep import (
+    BuildSettings,
+    dataset_record,
+    fingerprint_of,
+    finish,
+    new_record,
+    place_folder,
+    sweep,
+)
 from luxel.dataset.prepare import PreparedScene, prepare_scene
-from luxel.dataset.scan import SceneSource
-from luxel.dataset.scene_files import carry_over, write_scene
-from luxel.dataset.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_file
-from luxel.dataset.upkeep import BuildSettings, dataset_record, fingerprint_of, finish, new_record, place_folder, sweep
+from luxel.dataset.sources.scan import SceneSource
+from luxel.dataset.sources.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.lock import locked
 from luxel.jobs.slots import Died, in_slots

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.bracket import LEVELS, frame, metered
-from luxel.dataset.panorama import render_view
-from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING
-from luxel.dataset.scan import FrameSource, SceneSource
+from luxel.dataset.reference.bracket import LEVELS, frame, metered
+from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING
+from luxel.dataset.sources.panorama import render_view
+from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import FloatArray, as_unit_float, luminance, to_linear, to_srgb
 

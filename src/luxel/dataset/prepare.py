@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.align import Alignment, align
-from luxel.dataset.bracket import FUSION_EVS, frame, metered
+from luxel.dataset.align.align import Alignment, align
+from luxel.dataset.align.motion import moving_pixels
 from luxel.dataset.develop import (
     SHORT_SIDE,
     develop_bracket,
@@ -17,17 +17,17 @@ from luxel.dataset.develop import (
     shrink_encoded,
     simulate_frames,
 )
-from luxel.dataset.exposures import exposures_of, level_names, merge_light
-from luxel.dataset.motion import moving_pixels
-from luxel.dataset.reference import Reference, ZoneRules, make_bracket_reference, make_reference
-from luxel.dataset.scan import FrameSource, SceneSource
-from luxel.dataset.zone_decisions import (
+from luxel.dataset.reference.bracket import FUSION_EVS, frame, metered
+from luxel.dataset.reference.reference import Reference, ZoneRules, make_bracket_reference, make_reference
+from luxel.dataset.reference.zone_decisions import (
     EvidenceRules,
     ZoneDecision,
     evidence_decisions,
     pull_decisions,
     rebuild_reference,
 )
+from luxel.dataset.sources.exposures import exposures_of, level_names, merge_light
+from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.errors import DatasetError
 from luxel.photometry import lightness
 
@@ -48,7 +48,7 @@ class PreparedScene:
     camera RAW and photographs the exposure as taken. levels: name of each frame, unique in the scene: "N4" ... "P4" are
     the nearest whole stop ("N5", "P6" beyond), and where several real frames share a stop, the later ones are "N1b",
     "N1c". linear: float32 [H, W, 3] linear light, 1.0 = saturation at EV 0, or None for a real bracket.
-    reference: see `luxel.dataset.reference`; it is what `decisions` say.
+    reference: see `luxel.dataset.reference.reference`; it is what `decisions` say.
     decisions: one per block, `decisions[i].block == i`. moving: bool [H, W], pixels where the frames disagree after
     alignment. dropped: file and reason of every source frame left out. metadata: plain JSON values; its keys are
     listed in docs/dataset-pipeline.md; metadata["frames"] has one dict per frame, in the order of `frames`.

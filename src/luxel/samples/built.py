@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.layout_iea40k import read_frame, read_rows
-from luxel.dataset.manifest import FrameRow
+from luxel.dataset.folder.manifest import FrameRow
+from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, lightness
 from luxel.residual_files import decode_residual, encode_residual

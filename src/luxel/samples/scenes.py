@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.bracket import metered
 from luxel.dataset.develop import fit_short_side
-from luxel.dataset.panorama import ASPECTS, random_view
-from luxel.dataset.reference import HDR_CEILING, PHOTO_CEILING, ZoneRules, make_reference
+from luxel.dataset.reference.bracket import metered
+from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, ZoneRules, make_reference
+from luxel.dataset.sources.panorama import ASPECTS, random_view
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene

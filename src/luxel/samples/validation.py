@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import metrics
-from luxel.dataset.bracket import LEVELS
+from luxel.dataset.reference.bracket import LEVELS
 from luxel.photometry import FloatArray, lightness
 from luxel.samples.built import BuiltStore, spread
 from luxel.samples.scenes import SceneStore

@@ -48,8 +48,8 @@ def build(
     """
     need_dataset_extra("luxel dataset build")
     from luxel.dataset.build import build as run
-    from luxel.dataset.taxonomy import taxonomy_file
-    from luxel.dataset.upkeep import BuildSettings
+    from luxel.dataset.folder.upkeep import BuildSettings
+    from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.slots import usable_cores
 
     found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
@@ -100,7 +100,7 @@ def reference(
     Exit code: 0 done, 1 some expert layers cannot be merged, 2 wrong usage.
     """
     need_dataset_extra("luxel dataset reference")
-    from luxel.dataset.upkeep import decide, rereference
+    from luxel.dataset.folder.upkeep import decide, rereference
 
     if zone:
         if not scene or len(scene) != 1:
@@ -128,7 +128,7 @@ def label(
     Exit code: 0 all layers are merged, 1 some cannot be, 2 wrong usage.
     """
     need_dataset_extra("luxel dataset label")
-    from luxel.dataset.upkeep import relabel
+    from luxel.dataset.folder.upkeep import relabel
 
     with progress("labelling", len(scene) if scene else None) as advance:
         changed, notes = relabel(folder, scene, progress=advance)
@@ -151,8 +151,8 @@ def split(
       luxel dataset split data --seed 10 --shares 0.7,0.15,0.15
     """
     need_dataset_extra("luxel dataset split")
-    from luxel.dataset.splits import NAMES
-    from luxel.dataset.upkeep import resplit
+    from luxel.dataset.folder.splits import NAMES
+    from luxel.dataset.folder.upkeep import resplit
 
     try:
         numbers = [float(part) for part in shares.split(",")]

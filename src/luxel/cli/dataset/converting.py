@@ -31,7 +31,7 @@ def convert(
       luxel dataset convert IEA40K --out data --to luxel --csv train_256.csv --csv valid_256_2ev.csv
     """
     need_dataset_extra("luxel dataset convert")
-    from luxel.dataset.convert_released import export_released, import_released
+    from luxel.dataset.iea40k.convert_released import export_released, import_released
 
     with progress("converting", None) as advance:
         if to is Layout.iea40k:

@@ -25,8 +25,8 @@ def check(
     Exit code: 0 sound, 1 problems, 2 no dataset there.
     """
     need_dataset_extra("luxel dataset check")
-    from luxel.dataset.check import check as run
-    from luxel.dataset.manifest import read_manifest
+    from luxel.dataset.check.check import check as run
+    from luxel.dataset.folder.manifest import read_manifest
     from luxel.jobs.slots import usable_cores
 
     manifest = folder / "manifest.parquet"
@@ -62,12 +62,12 @@ def stats(
       luxel dataset stats data --json
     """
     need_dataset_extra("luxel dataset stats")
-    from luxel.dataset.card import by_level
-    from luxel.dataset.coverage import counts
-    from luxel.dataset.layout_iea40k import is_released, read_rows
-    from luxel.dataset.scene_files import agreements
-    from luxel.dataset.taxonomy import load_taxonomy, taxonomy_file
-    from luxel.dataset.upkeep import refresh, settings_of
+    from luxel.dataset.folder.card import by_level
+    from luxel.dataset.folder.coverage import counts
+    from luxel.dataset.folder.scene_files import agreements
+    from luxel.dataset.folder.upkeep import refresh, settings_of
+    from luxel.dataset.iea40k.layout import is_released, read_rows
+    from luxel.dataset.sources.taxonomy import load_taxonomy, taxonomy_file
 
     released = is_released(folder)
     rows = read_rows(folder, csv or ()) if released else refresh(folder)

@@ -11,7 +11,7 @@ from luxel.cli.dataset.options import JsonOption, SourcesArgument, TagsOption, T
 from luxel.cli.dataset.output import progress, say, table
 
 if TYPE_CHECKING:
-    from luxel.dataset.scan import SceneSource
+    from luxel.dataset.sources.scan import SceneSource
 
 
 def scan(
@@ -86,8 +86,8 @@ def tags(
     Exit code: 0 every scene has suggestions, 1 some pictures cannot be used, 2 wrong usage.
     """
     need_dataset_extra("luxel dataset tags")
-    from luxel.dataset.tag_suggestions import Suggestion, Tagger, suggest, write_suggestions
-    from luxel.dataset.taxonomy import load_taxonomy
+    from luxel.dataset.sources.tag_suggestions import Suggestion, Tagger, suggest, write_suggestions
+    from luxel.dataset.sources.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
 
     if out.exists():
@@ -124,7 +124,7 @@ def align(
     Exit code: 0 all frames are aligned, 1 some were dropped or a bracket failed, 2 wrong usage.
     """
     need_dataset_extra("luxel dataset align")
-    from luxel.dataset.align_files import AlignedFrame, align_to_files
+    from luxel.dataset.align.align_files import AlignedFrame, align_to_files
     from luxel.errors import DatasetError
 
     brackets = [source for source in scenes_in(sources) if source.kind == "bracket"]
@@ -163,8 +163,8 @@ def taxonomy(
       luxel dataset taxonomy > names.toml
       luxel dataset taxonomy data
     """
-    from luxel.dataset.taxonomy import TAXONOMY, load_taxonomy, taxonomy_file
-    from luxel.dataset.upkeep import dataset_record
+    from luxel.dataset.folder.upkeep import dataset_record
+    from luxel.dataset.sources.taxonomy import TAXONOMY, load_taxonomy, taxonomy_file
 
     file = TAXONOMY
     if folder is not None:
@@ -178,8 +178,8 @@ def scenes_in(
     sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None
 ) -> "list[SceneSource]":
     """Scenes found in files and folders; DatasetError if there is none."""
-    from luxel.dataset.scan import scan as run
-    from luxel.dataset.taxonomy import load_taxonomy
+    from luxel.dataset.sources.scan import scan as run
+    from luxel.dataset.sources.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
 
     names = load_taxonomy(taxonomy)

@@ -1,0 +1,241 @@
+"""A dataset as a whole: its record and settings, its pages, and the stages that can be done again.
+
+`dataset.json` is the record. Manifest, card, metadata, coverage page and report follow from the scenes and can be
+written at any time. Every stage works under the dataset's lock, and doing it twice changes nothing more.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import luxel
+from luxel.dataset.folder import card, coverage
+from luxel.dataset.folder.manifest import (
+    DATASET,
+    FORMAT,
+    MANIFEST,
+    SCENE,
+    FrameRow,
+    read_json,
+    read_scene,
+    row_from,
+    scene_folder,
+    scene_rows,
+    write_json,
+    write_manifest,
+)
+from luxel.dataset.folder.scene_files import label_scene, read_zones, save_rows, write_reference, write_zones
+from luxel.dataset.folder.splits import SHARES, split_rows
+from luxel.dataset.labels.label import LabelRules
+from luxel.dataset.reference.zone_decisions import EvidenceRules, change_decision
+from luxel.errors import DatasetError
+from luxel.jobs.lock import locked
+
+REPORT = "report.json"
+PIPELINE = 3
+"""Raised whenever the same source and settings would give other pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """Everything besides the sources that decides the pixels of a dataset.
+
+    short_side: of every picture, in pixels. rules: of the labels. zones: of the references, but not of photographs'.
+    """
+
+    short_side: int = 512
+    rules: LabelRules = field(default_factory=LabelRules)
+    zones: EvidenceRules = field(default_factory=EvidenceRules)
+
+    def facts(self) -> dict[str, Any]:
+        """The settings as plain JSON values, with the versions of the pipeline and the format."""
+        return json.loads(json.dumps({**asdict(self), "pipeline": PIPELINE, "format": FORMAT}))  # type: ignore[no-any-return]
+
+    def fingerprint(self) -> str:
+        """Hash of the facts, 16 hex digits."""
+        return fingerprint_of(self.facts())
+
+
+def relabel(
+    out: Path, scenes: Iterable[str] | None = None, *, progress: Callable[[str], None] = lambda scene: None
+) -> tuple[int, list[str]]:
+    """Labels scenes again from their files, with the expert layers that are there now, and finishes the dataset.
+
+    scenes: ids, None for all. progress: called with each scene that is done. Returns how many frames' maps changed, and
+    a note for each layer that could not be merged. Doing it twice changes nothing. Raises DatasetError for a folder
+    that is no dataset, or an unknown scene.
+    """
+    rules = settings_of(out).rules
+    with locked(out):
+        changed, notes = 0, []
+        for folder in scene_folders(out, scenes):
+            record = read_scene(folder)
+            rows = [row_from(row, folder / SCENE) for row in record.pop("rows", [])]
+            labelled, trouble = label_scene(out, folder, rows, rules)
+            changed += sum(a.residual_sha256 != b.residual_sha256 for a, b in zip(rows, labelled, strict=True))
+            notes += trouble
+            save_rows(folder, record, labelled)
+            progress(folder.name)
+        finish(out)
+    return changed, notes
+
+
+def rereference(
+    out: Path, scenes: Iterable[str] | None = None, *, progress: Callable[[str], None] = lambda scene: None
+) -> tuple[int, list[str]]:
+    """Makes references again from their zone decisions (zones.json), and labels those scenes again.
+
+    Parameters, result and errors as `relabel`; DatasetError too for decisions that are not one for each block.
+    """
+    settings = settings_of(out)
+    with locked(out):
+        chosen = [folder.name for folder in scene_folders(out, scenes) if read_zones(folder)]
+        for scene in chosen:
+            folder = scene_folder(out, scene)
+            write_reference(folder, settings.zones, str(read_scene(folder)["kind"]))
+    return relabel(out, chosen, progress=progress)
+
+
+def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> None:
+    """Stores a person's decisions for blocks of a scene; `rereference` applies them.
+
+    zones: block to the Adams zone it is to have, 0 to 7.5. by: the person's name. Raises DatasetError for a block or a
+    scene that is not there, a zone outside its range, or no name.
+    """
+    dataset_record(out)
+    with locked(out):
+        (folder,) = scene_folders(out, [scene])
+        decisions = {decision.block: decision for decision in read_zones(folder)}
+        for block, zone in zones.items():
+            if block not in decisions:
+                raise DatasetError(f"{scene}: has no block {block}; its blocks are 0 to {len(decisions) - 1}")
+            decisions[block] = change_decision(decisions[block], by=by, zone=zone)
+        write_zones(folder, decisions.values())
+
+
+def resplit(out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES) -> list[FrameRow]:
+    """Splits a dataset anew by seeds `seed` ... `seed + 4` and finishes it. Returns the rows."""
+    record = dataset_record(out)
+    with locked(out):
+        split_rows([], seed=seed, shares=shares)  # refuses shares that make no sense before anything is written
+        write_json(out / DATASET, {**record, "split": {"seed": seed, "shares": list(shares)}})
+        return finish(out)
+
+
+def refresh(out: Path) -> list[FrameRow]:
+    """Writes what belongs to the dataset as a whole again, as `finish` does. Returns the rows."""
+    dataset_record(out)
+    with locked(out):
+        return finish(out)
+
+
+def finish(out: Path, report: Sequence[Mapping[str, Any]] | None = None) -> list[FrameRow]:
+    """Writes what belongs to the dataset as a whole from its scenes: manifest, card, metadata, coverage and report.
+
+    report: outcomes of a build as plain values; None keeps those of the last one. Returns the rows of the manifest.
+    """
+    record = dataset_record(out)
+    rows = split_rows(scene_rows(out), seed=int(record["split"]["seed"]), shares=record["split"]["shares"])
+    write_manifest(out / MANIFEST, rows)
+    if report is not None:
+        write_json(out / REPORT, {"outcomes": list(report)})
+    else:
+        report = read_json(out / REPORT)["outcomes"] if (out / REPORT).exists() else []
+    coverage.write_coverage(out, record["name"], rows, report)
+    card.write_card(out, record, rows, report)
+    card.write_croissant(out, record, rows)
+    return rows
+
+
+def dataset_record(out: Path) -> dict[str, Any]:
+    """dataset.json of a dataset. Raises DatasetError for a folder that is none, or of a newer format."""
+    if not (out / DATASET).is_file():
+        raise DatasetError(f"{out}: no {DATASET} here, so this is no luxel dataset; build one with luxel dataset build")
+    record = read_json(out / DATASET)
+    if record.get("format") != FORMAT:
+        raise DatasetError(f"{out}: dataset format {record.get('format')}, this luxel reads {FORMAT}; update luxel")
+    return record
+
+
+def settings_of(out: Path) -> BuildSettings:
+    """The settings a dataset was built with."""
+    facts = dataset_record(out)["settings"]
+    try:
+        rules = LabelRules(**{**facts["rules"], "noise_floor": tuple(facts["rules"]["noise_floor"])})
+        return BuildSettings(short_side=facts["short_side"], rules=rules, zones=EvidenceRules(**facts["zones"]))
+    except (KeyError, TypeError) as error:
+        raise DatasetError(f"{out / DATASET}: its settings are not what this luxel knows ({error})") from error
+
+
+def new_record(name: str, settings: BuildSettings, **more: Any) -> dict[str, Any]:
+    """The record of a new dataset, for dataset.json."""
+    return {
+        "format": FORMAT,
+        "layout": "luxel",
+        "name": name,
+        "settings": settings.facts(),
+        "split": {"seed": 0, "shares": list(SHARES)},
+        "luxel": luxel.__version__,
+        "datePublished": datetime.now(UTC).date().isoformat(),
+        **more,
+    }
+
+
+def scene_folders(out: Path, scenes: Iterable[str] | None = None) -> list[Path]:
+    """Folders of the scenes with these ids, None for all, sorted. Raises DatasetError for one that is not there."""
+    if scenes is None:
+        return sorted(place.parent for place in (out / "scenes").glob(f"[!.]*/{SCENE}"))
+    folders = [scene_folder(out, scene) for scene in scenes]
+    for folder in folders:
+        if not (folder / SCENE).is_file():
+            raise DatasetError(f"{out}: has no scene {folder.name!r}; its scenes are the folders of {out / 'scenes'}")
+    return folders
+
+
+@contextmanager
+def place_folder(final: Path) -> Iterator[Path]:
+    """A hidden folder that takes the place of `final`, forced to disk, when the block ends without an error.
+
+    What was at `final` goes after. Killed anywhere, `final` is the old one, the new one, or for a moment absent.
+    """
+    new, old = (final.with_name(f".{final.name}.{part}-{secrets.token_hex(4)}") for part in ("partial", "old"))
+    new.mkdir(parents=True)
+    try:
+        yield new
+        for file in new.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        if final.exists():
+            final.rename(old)
+        new.rename(final)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(out: Path) -> None:
+    """Clears up after a killed build. Only under the lock, which says that nobody is working on it.
+
+    Half-made scenes are removed; a scene whose replacement had not taken its place yet is put back.
+    """
+    for old in out.glob("scenes/.*.old-*"):
+        final = old.with_name(old.name[1:].rpartition(".old-")[0])
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(final)
+    for half in out.glob("scenes/.*.partial-*"):
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def fingerprint_of(facts: Any) -> str:
+    """Hash of plain values, 16 hex digits; what JSON cannot hold counts by its text."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Labels of frames: residual maps made by rule, and the layers in which experts changed them."""
