@@ -12,6 +12,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A small file of every format."""
-    from picture_files import every_format  # here, so that tests without pictures need no codecs
+    from stand_ins.picture_files import every_format  # here, so that tests without pictures need no codecs
 
     return every_format(tmp_path_factory.mktemp("zoo"))

@@ -14,7 +14,7 @@ from luxel.assessment.weights import WeightsInfo
 from luxel.draw import false_colour as colours
 from luxel.draw.false_colour import DRAWINGS, FALSE_COLOUR_PALETTES, false_colour, zebra, zone_picture
 from luxel.errors import ImageError
-from luxel.images.raw_levels import RawLevels, read_raw_levels
+from luxel.images.formats.raw_levels import RawLevels, read_raw_levels
 from luxel.photometry import expose, lightness, to_srgb
 from luxel.zones import zone_histogram
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from luxel.assessment.assessor import Assessment
 from luxel.assessment.ev import advice_text
 from luxel.images import read_linear
-from luxel.images.raw_levels import RawLevels, read_raw_levels
-from luxel.images.rendering import auto_exposure
+from luxel.images.colour.rendering import auto_exposure
+from luxel.images.formats.raw_levels import RawLevels, read_raw_levels
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear
 from luxel.zones import ROMAN, zone_histogram, zone_of
 

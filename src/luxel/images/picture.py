@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images.colour import SRGB, Primaries, Transfer
+from luxel.images.colour.spaces import SRGB, Primaries, Transfer
 
 Array = npt.NDArray[Any]
 Colour = Literal["grey", "rgb", "cmyk", "lab"]

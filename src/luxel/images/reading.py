@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images import colour
+from luxel.images.colour import spaces
 from luxel.images.picture import Array, Picture, Raster, decoding, printable, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 
@@ -31,16 +31,16 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> Pict
 def _read(where: Path, max_megapixels: float) -> Picture:
     raster = _decode(where, sniff(where), max_megapixels)
     if raster.light == "scene":
-        from luxel.images import rendering
+        from luxel.images.colour import rendering
 
         pixels = rendering.display(_scene_light(where, raster), raster.notes)
     elif raster.light == "camera":
-        pixels = colour.encode_camera_light(raster.samples)
+        pixels = spaces.encode_camera_light(raster.samples)
     else:
         pixels = _to_srgb(raster)
     if raster.orientation != 1:
         raster.notes.append(f"turned upright (orientation {raster.orientation})")
-    pixels = _three_channels(colour.upright(pixels, raster.orientation))
+    pixels = _three_channels(spaces.upright(pixels, raster.orientation))
     return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes))
 
 
@@ -69,7 +69,7 @@ def _read_linear(where: Path, max_megapixels: float) -> npt.NDArray[np.float32]:
         light /= np.float32(65535)
     else:
         light = _scene_light(where, raster)
-    return _three_channels(colour.upright(light, raster.orientation))
+    return _three_channels(spaces.upright(light, raster.orientation))
 
 
 def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
@@ -77,61 +77,61 @@ def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
     if not max_megapixels > 0:
         raise ImageError(f"{printable(path)}: max_megapixels is {max_megapixels}; give a number above 0")
     if kind == "TIFF":
-        from luxel.images import tiff, tiff_directories
+        from luxel.images.formats import tiff, tiff_directories
 
         if path.suffix.lower() not in RAW_SUFFIXES and not tiff_directories.survey(path).camera_raw:
             return tiff.decode(path, max_megapixels)
         kind = "RAW"
     match kind:
         case "JPEG":
-            from luxel.images import jpeg
+            from luxel.images.formats import jpeg
 
             return jpeg.decode(path, max_megapixels)
         case "PNG":
-            from luxel.images import png
+            from luxel.images.formats import png
 
             return png.decode(path, max_megapixels)
         case "EXR":
-            from luxel.images import exr
+            from luxel.images.formats import exr
 
             return exr.decode(path, max_megapixels)
         case "HDR":
-            from luxel.images import radiance
+            from luxel.images.formats import radiance
 
             return radiance.decode(path, max_megapixels)
         case "RAW":
-            from luxel.images import raw
+            from luxel.images.formats import raw
 
             return raw.decode(path, max_megapixels)
         case "AVIF" | "HEIF":
-            from luxel.images import heif
+            from luxel.images.formats import heif
 
             return (heif.decode_avif if kind == "AVIF" else heif.decode_heic)(path, max_megapixels)
         case _:
-            from luxel.images import pillow_formats
+            from luxel.images.formats import pillow
 
-            return pillow_formats.decode(path, kind, max_megapixels)
+            return pillow.decode(path, kind, max_megapixels)
 
 
 def _to_srgb(raster: Raster) -> Array:
     """Display-encoded samples as sRGB [H, W] or [H, W, 3]: alpha, then profile or primaries or formula."""
     samples, notes = raster.samples, raster.notes
     if samples.dtype.kind == "f":
-        from luxel.images import rendering
+        from luxel.images.colour import rendering
 
         samples = rendering.clean(samples, notes)
     if raster.alpha is not None:
         if samples.dtype.kind == "f" or samples[..., -1].min() < np.iinfo(samples.dtype).max:
-            samples = colour.over_white(samples, raster.alpha, raster.colour)
+            samples = spaces.over_white(samples, raster.alpha, raster.colour)
             notes.append("alpha composited on white")
         else:
             samples = samples[..., :-1]
         samples = samples[..., 0] if raster.colour == "grey" else np.ascontiguousarray(samples)
     if raster.colour == "lab":
         notes.append("CIELab -> sRGB")
-        return colour.lab_to_rgb(samples)
+        return spaces.lab_to_rgb(samples)
     if raster.icc is not None:
-        from luxel.images import icc
+        from luxel.images.colour import icc
 
         try:
             samples, name = icc.convert(samples, raster.colour, raster.icc)
@@ -142,17 +142,17 @@ def _to_srgb(raster: Raster) -> Array:
             notes.append(f"ICC profile ignored ({error}): treated as sRGB")
     if raster.colour == "cmyk":
         notes.append("CMYK without profile -> sRGB by formula")
-        return colour.cmyk_to_rgb(samples)
-    if raster.colour == "rgb" and (raster.primaries, raster.transfer) != (colour.SRGB, "sRGB"):
-        names = {colour.DISPLAY_P3: "Display P3", colour.BT2020: "BT.2020", colour.ADOBE_RGB: "Adobe RGB"}
+        return spaces.cmyk_to_rgb(samples)
+    if raster.colour == "rgb" and (raster.primaries, raster.transfer) != (spaces.SRGB, "sRGB"):
+        names = {spaces.DISPLAY_P3: "Display P3", spaces.BT2020: "BT.2020", spaces.ADOBE_RGB: "Adobe RGB"}
         notes.append(f"{names.get(raster.primaries, 'primaries of the file')} -> sRGB")
-        return colour.primaries_to_srgb(samples, raster.primaries, raster.transfer)
+        return spaces.primaries_to_srgb(samples, raster.primaries, raster.transfer)
     return samples
 
 
 def _scene_light(path: Path, raster: Raster) -> npt.NDArray[np.float32]:
     """Scene light as float32 [H, W, 3], sRGB primaries, finite, >= 0."""
-    from luxel.images import rendering
+    from luxel.images.colour import rendering
 
     light, notes = raster.samples, raster.notes
     if raster.alpha is not None:
@@ -163,16 +163,16 @@ def _scene_light(path: Path, raster: Raster) -> npt.NDArray[np.float32]:
     light = rendering.clean(np.ascontiguousarray(light, np.float32), notes)
     matrix = None
     if raster.icc is not None:
-        from luxel.images import icc
+        from luxel.images.colour import icc
 
         try:
             matrix = icc.light_matrix(raster.icc) if raster.colour == "rgb" else None
             notes.append(f"ICC {icc.description(raster.icc)} -> sRGB primaries")
         except icc.BrokenProfileError as error:
             notes.append(f"ICC profile ignored ({error}): treated as linear sRGB")
-    elif raster.primaries != colour.SRGB:
+    elif raster.primaries != spaces.SRGB:
         with decoding(path, raster.format):
-            matrix = colour.matrix_to_srgb(raster.primaries)
+            matrix = spaces.matrix_to_srgb(raster.primaries)
         notes.append("primaries of the file -> sRGB primaries")
     if matrix is not None and raster.colour == "rgb":
         light = light @ matrix.T.astype(np.float32)

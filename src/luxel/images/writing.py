@@ -69,7 +69,7 @@ def _encode(target: Path, kind: str, array: Array) -> bytes:
     if kind == "TIFF":
         import tifffile
 
-        from luxel.images.icc import srgb_profile
+        from luxel.images.colour.icc import srgb_profile
 
         buffer = io.BytesIO()
         with decoding(target, "TIFF"):

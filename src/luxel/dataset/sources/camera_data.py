@@ -13,9 +13,9 @@ import tifffile
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from luxel.errors import ImageError
+from luxel.images.formats.tiff_directories import survey
 from luxel.images.picture import decoding
 from luxel.images.sniff import RAW_SUFFIXES, sniff
-from luxel.images.tiff_directories import survey
 
 _HDR_SIZE = re.compile(rb"\n\n[-+]([XY]) +(\d+) +[-+][XY] +(\d+)\s*\n")
 _EXR_WINDOW = b"dataWindow\0box2i\0\x10\0\0\0"

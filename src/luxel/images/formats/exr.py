@@ -14,7 +14,7 @@ import numpy as np
 import OpenEXR
 
 from luxel.errors import ImageError
-from luxel.images.colour import SRGB, Primaries, matrix_to_srgb, rgb_to_xyz
+from luxel.images.colour.spaces import SRGB, Primaries, matrix_to_srgb, rgb_to_xyz
 from luxel.images.picture import Array, Raster, check_bytes, check_size, decoding, printable, truncated
 
 _MULTIPART, _DEEP = 0x1000, 0x0800

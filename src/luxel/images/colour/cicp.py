@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from luxel.errors import ImageError
-from luxel.images.colour import BT2020, DISPLAY_P3, SRGB
+from luxel.images.colour.spaces import BT2020, DISPLAY_P3, SRGB
 from luxel.images.picture import Raster, printable
 
 _PRIMARIES = {1: SRGB, 2: SRGB, 5: SRGB, 6: SRGB, 9: BT2020, 12: DISPLAY_P3}  # 2: unspecified; 5, 6: within rounding

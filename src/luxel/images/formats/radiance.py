@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 
 from luxel.errors import ImageError
-from luxel.images.colour import SRGB, Primaries, rgb_to_xyz
+from luxel.images.colour.spaces import SRGB, Primaries, rgb_to_xyz
 from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
 
 _MAX_HEADER = 1 << 16

@@ -15,7 +15,7 @@ from PIL import Image
 
 from luxel.errors import ImageError
 from luxel.images import read, read_linear
-from picture_files import chunk, fails, light, photo, save, write_dng, write_exr
+from stand_ins.picture_files import chunk, fails, light, photo, save, write_dng, write_exr
 
 # --- limits -----------------------------------------------------------------------------------------------------------
 

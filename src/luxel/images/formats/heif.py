@@ -7,8 +7,9 @@ import imagecodecs
 import numpy as np
 
 from luxel.errors import ImageError
-from luxel.images import cicp, pillow_formats
-from luxel.images.clean_aperture import clean_aperture
+from luxel.images.colour import cicp
+from luxel.images.formats import pillow
+from luxel.images.formats.clean_aperture import clean_aperture
 from luxel.images.picture import Array, Raster, check_size, decoding, printable, read_bytes
 
 _HEAD = 1 << 16  # bytes in which the properties of an AVIF picture lie
@@ -17,7 +18,7 @@ _GAIN_MAP = re.compile("hdrgainmap|21496", re.IGNORECASE)
 
 def decode_avif(path: Path, max_megapixels: float) -> Raster:
     """The primary picture of an AVIF file. Raises ImageError: truncated, HDR-encoded, too large."""
-    raster = pillow_formats.decode(path, "AVIF", max_megapixels)
+    raster = pillow.decode(path, "AVIF", max_megapixels)
     data = read_bytes(path)
     head = data[:_HEAD]
     # av1C: four name bytes, version, profile and level, then the two bits that say 10 and 12 bit (AV1-ISOBMFF 2.3).

@@ -9,10 +9,10 @@ import pytest
 import tifffile
 
 from luxel.images import read, read_linear
-from luxel.images.colour import DISPLAY_P3
-from luxel.images.rendering import auto_exposure
+from luxel.images.colour.rendering import auto_exposure
+from luxel.images.colour.spaces import DISPLAY_P3
 from luxel.photometry import luminance, to_srgb
-from picture_files import (
+from stand_ins.picture_files import (
     DISPLAY_P3_ICC,
     LINEAR_CURVE,
     P3_D50,

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from luxel.images import read
-from picture_files import fails, photo, save
+from stand_ins.picture_files import fails, photo, save
 
 Array = np.ndarray
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import tifffile
 
 from luxel.errors import ImageError
-from luxel.images import jpeg_stream
+from luxel.images.formats import jpeg_stream
+from luxel.images.formats.webp_size import webp_size
 from luxel.images.picture import check_bytes, check_size, decoding, printable, truncated
-from luxel.images.webp_size import webp_size
 
 Array = npt.NDArray[Any]
 

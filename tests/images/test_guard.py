@@ -9,15 +9,15 @@ import pytest
 from luxel.errors import ImageError
 from luxel.images import read, read_linear
 from luxel.images import reading as reading_module
-from luxel.images.colour import matrix_to_srgb, rgb_to_xyz
-from picture_files import fails, light, photo, save, write_exr, write_luminance_chroma
+from luxel.images.colour.spaces import matrix_to_srgb, rgb_to_xyz
+from stand_ins.picture_files import fails, light, photo, save, write_exr, write_luminance_chroma
 
 DECODERS = {
-    "a.jpg": "luxel.images.jpeg",
-    "a.png": "luxel.images.png",
-    "a.tif": "luxel.images.tiff",
-    "a.webp": "luxel.images.pillow_formats",
-    "a.gif": "luxel.images.pillow_formats",
+    "a.jpg": "luxel.images.formats.jpeg",
+    "a.png": "luxel.images.formats.png",
+    "a.tif": "luxel.images.formats.tiff",
+    "a.webp": "luxel.images.formats.pillow",
+    "a.gif": "luxel.images.formats.pillow",
 }
 
 

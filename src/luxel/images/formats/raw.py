@@ -15,7 +15,7 @@ import numpy as np
 import rawpy
 
 from luxel.errors import ImageError
-from luxel.images import tiff_directories
+from luxel.images.formats import tiff_directories
 from luxel.images.picture import Raster, check_size, decoding, printable
 
 

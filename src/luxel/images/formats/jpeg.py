@@ -11,8 +11,8 @@ import imagecodecs
 import numpy as np
 
 from luxel.errors import ImageError
-from luxel.images import exif, jpeg_stream
-from luxel.images.colour import ADOBE_RGB
+from luxel.images.colour.spaces import ADOBE_RGB
+from luxel.images.formats import exif, jpeg_stream
 from luxel.images.picture import Raster, decoding, printable, read_bytes
 
 

@@ -15,8 +15,8 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from luxel.images import SUFFIXES, Picture, read, read_linear, write
-from luxel.images.colour import upright
-from picture_files import (
+from luxel.images.colour.spaces import upright
+from stand_ins.picture_files import (
     DISPLAY_P3_ICC,
     chunk,
     fails,

@@ -10,7 +10,7 @@ import tifffile
 
 from luxel.errors import ImageError
 from luxel.images import read, write
-from picture_files import photo
+from stand_ins.picture_files import photo
 
 Array = np.ndarray
 

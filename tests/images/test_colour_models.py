@@ -9,10 +9,10 @@ import tifffile
 from PIL import Image, ImageCms
 
 from luxel.images import read, read_linear
-from luxel.images.colour import matrix_to_srgb
-from luxel.images.raw_levels import read_raw_levels
+from luxel.images.colour.spaces import matrix_to_srgb
+from luxel.images.formats.raw_levels import read_raw_levels
 from luxel.photometry import to_linear, to_srgb
-from picture_files import DISPLAY_P3_ICC, chunk, fails, p3_to_srgb, photo, png_with, save
+from stand_ins.picture_files import DISPLAY_P3_ICC, chunk, fails, p3_to_srgb, photo, png_with, save
 
 Array = np.ndarray
 

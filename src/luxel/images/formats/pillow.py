@@ -16,10 +16,10 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
 from luxel.errors import ImageError
-from luxel.images import bmp, exif
-from luxel.images.colour import strips
+from luxel.images.colour.spaces import strips
+from luxel.images.formats import bmp, exif
+from luxel.images.formats.webp_size import HEAD, webp_size
 from luxel.images.picture import Raster, check_size, decoding, printable, truncated
-from luxel.images.webp_size import HEAD, webp_size
 
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,

@@ -8,7 +8,8 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from luxel.errors import ImageError
-from luxel.images import icc, pillow_formats, tiff_directories, tiff_segments
+from luxel.images.colour import icc
+from luxel.images.formats import pillow, tiff_directories, tiff_segments
 from luxel.images.picture import Array, Colour, Raster, check_size, decoding, printable
 
 # tifffile reports every damaged tag through logging, which without a handler prints to the terminal. Programs that
@@ -71,7 +72,7 @@ def _read_page(path: Path, page: tifffile.TiffPage, max_megapixels: float) -> Ra
     tiff_segments.check(path, page, max_megapixels)
     orientation = page.tags.valueof(274, default=1)
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression not in (7, 34892):  # JPEG inside comes as RGB
-        raster = pillow_formats.decode(path, "TIFF", max_megapixels)
+        raster = pillow.decode(path, "TIFF", max_megapixels)
         raster.orientation, raster.notes = orientation, []
         return raster
     if colour == "lab" and (page.compression in (6, 7) or page.dtype.kind != "u"):

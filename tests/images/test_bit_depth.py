@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from luxel.images import read
-from picture_files import chunk, fails, p3_to_srgb, photo, png_with, save
+from stand_ins.picture_files import chunk, fails, p3_to_srgb, photo, png_with, save
 
 # --- depth ------------------------------------------------------------------------------------------------------------
 

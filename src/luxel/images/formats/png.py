@@ -7,8 +7,9 @@ from pathlib import Path
 import imagecodecs
 
 from luxel.errors import ImageError
-from luxel.images import cicp, exif
-from luxel.images.colour import SRGB, Primaries, matrix_to_srgb
+from luxel.images.colour import cicp
+from luxel.images.colour.spaces import SRGB, Primaries, matrix_to_srgb
+from luxel.images.formats import exif
 from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
 
 _WANTED = {b"IHDR", b"iCCP", b"eXIf", b"cICP", b"gAMA", b"sRGB", b"acTL", b"cHRM"}

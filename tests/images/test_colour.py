@@ -12,9 +12,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from luxel.images import read
-from luxel.images.colour import ADOBE_RGB, BT2020, DISPLAY_P3, SRGB, matrix_to_srgb
+from luxel.images.colour.spaces import ADOBE_RGB, BT2020, DISPLAY_P3, SRGB, matrix_to_srgb
 from luxel.photometry import to_srgb
-from picture_files import (
+from stand_ins.picture_files import (
     DISPLAY_P3_ICC,
     P3_TO_SRGB,
     SRGB_CURVE,

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from luxel.images import read, read_linear
-from luxel.images.exr import _attributes
-from picture_files import fails, light, photo, save, write_exr
+from luxel.images.formats.exr import _attributes
+from stand_ins.picture_files import fails, light, photo, save, write_exr
 
 Array = np.ndarray
 

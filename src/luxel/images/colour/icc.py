@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageCms
 
-from luxel.images.colour import re_encode, strips
+from luxel.images.colour.spaces import re_encode, strips
 
 Array = npt.NDArray[Any]
 _SPACES = {"grey": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from luxel.images import read
-from picture_files import fails, photo, save
+from stand_ins.picture_files import fails, photo, save
 
 Array = np.ndarray
 
