@@ -19,6 +19,8 @@ from luxel.cli.dataset import dataset as group
 from luxel.dataset.folder.manifest import read_json, read_manifest
 from luxel.dataset.prepare import prepare_scene
 from luxel.dataset.reference.bracket import frame
+from luxel.dataset.reference.reference import ZoneRules
+from luxel.dataset.reference.zone_decisions import EvidenceRules, apply_decisions
 from luxel.dataset.sources.scan import scan
 from luxel.samples.procedural import procedural_scene
 
@@ -140,7 +142,9 @@ def test_stored_references_are_what_preparing_a_scene_gives(material: Path, buil
     for source in scan([material]):
         prepared = prepare_scene(source, short_side=96)
         stored = images.read(built / "scenes" / source.scene_id / "reference.png").pixels
-        assert np.abs(prepared.reference.image * 255 - stored).max() < 1.1, source.kind
+        rules = ZoneRules() if source.kind == "photo" else EvidenceRules()
+        made = apply_decisions(prepared.preliminary, prepared.decisions, rules)
+        assert np.abs(made.image * 255 - stored).max() < 1.1, source.kind
 
 
 def test_build_check_stats_split(built: Path) -> None:

@@ -27,6 +27,7 @@ from luxel.dataset.iea40k.convert_released import export_released
 from luxel.dataset.iea40k.layout import read_frame
 from luxel.dataset.labels.label import Flag, LabelRules
 from luxel.dataset.labels.layers import Layer, blocks_fingerprint, layer_folder, write_layer
+from luxel.dataset.reference.reference import apply_zones
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError, ImageError
 from luxel.jobs.lock import locked
@@ -106,6 +107,18 @@ def test_facts_of_the_source_reach_the_rows(pristine: Path) -> None:
     row = rows_of(pristine)[0]
     assert (row.device, row.licence, row.tone, row.iso) == ("Test camera", "CC0-1.0", "dark", 100.0)
     assert row.exposure_s == pytest.approx(1 / 240)
+
+
+def test_a_reference_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(fused: np.ndarray, *more: object) -> np.ndarray:
+        made.append(fused.shape)
+        return apply_zones(fused, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("luxel.dataset.reference.reference.apply_zones", counted)
+    make(tmp_path / "out", sources_of(tmp_path / "in", 2))
+    assert len(made) == 2
 
 
 def test_building_again_does_nothing_twice(tmp_path: Path) -> None:

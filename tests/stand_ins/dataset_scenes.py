@@ -14,7 +14,7 @@ import numpy as np
 
 from luxel.dataset.prepare import PreparedScene
 from luxel.dataset.reference.bracket import LEVELS, frame
-from luxel.dataset.reference.reference import ZoneRules, make_reference
+from luxel.dataset.reference.reference import ZoneRules, preliminary_of_light
 from luxel.dataset.reference.zone_decisions import pull_decisions
 from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.errors import ImageError
@@ -50,8 +50,8 @@ def prepare(source: SceneSource, *, short_side: int, max_megapixels: float, rule
     light = procedural_scene(np.random.default_rng(int(file.read_text())), height=short_side, width=short_side * 3 // 2)
     levels = ["N2", "P0", "P2"]
     evs = [float(LEVELS[level]) for level in levels]
-    reference = make_reference(light, rules)
-    decisions = pull_decisions(reference, rules)
+    preliminary = preliminary_of_light(light, rules)
+    decisions = pull_decisions(preliminary, rules)
     moving = np.zeros(light.shape[:2], dtype=bool)
     moving[:2, :2] = True
     return PreparedScene(
@@ -61,7 +61,7 @@ def prepare(source: SceneSource, *, short_side: int, max_megapixels: float, rule
         evs=evs,
         levels=levels,
         linear=light,
-        reference=reference,
+        preliminary=preliminary,
         decisions=decisions,
         moving=moving,
         dropped=[("frame_09.jpg", "SSIM 0.21 is below 0.5")] if "dropped" in source.scene_id else [],

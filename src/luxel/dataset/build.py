@@ -224,7 +224,7 @@ def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> SceneO
 
 def _check_prepared(prepared: PreparedScene, source: SceneSource) -> None:
     """A prepared scene must be what its files and rows promise; a mismatch is named before anything is written."""
-    sizes = {frame.shape[:2] for frame in prepared.frames} | {prepared.reference.image.shape[:2]}
+    sizes = {frame.shape[:2] for frame in prepared.frames} | {prepared.preliminary.fused.shape[:2]}
     if not prepared.frames or len(sizes) != 1:
         raise DatasetError(f"{source.scene_id}: frames and reference have sizes {sorted(sizes)}; they must be one")
     if len(set(prepared.levels)) != len(prepared.levels):

@@ -18,13 +18,12 @@ from luxel.dataset.develop import (
     simulate_frames,
 )
 from luxel.dataset.reference.bracket import FUSION_EVS, frame, metered
-from luxel.dataset.reference.reference import Reference, ZoneRules, make_bracket_reference, make_reference
+from luxel.dataset.reference.reference import Preliminary, ZoneRules, preliminary_of_bracket, preliminary_of_light
 from luxel.dataset.reference.zone_decisions import (
     EvidenceRules,
     ZoneDecision,
     evidence_decisions,
     pull_decisions,
-    rebuild_reference,
 )
 from luxel.dataset.sources.exposures import exposures_of, level_names, merge_light
 from luxel.dataset.sources.scan import FrameSource, SceneSource
@@ -40,7 +39,7 @@ MAX_MOVING = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedScene:
-    """Exposures of one scene, aligned and of one size, and the reference they are compared with.
+    """Exposures of one scene, aligned and of one size, and what the reference they are compared with is made from.
 
     scene_id: unique in its scan, safe as a file name. kind: "bracket" (real exposures), "raw", "hdr", "panorama" or
     "photo" (exposures simulated from camera RAW, HDR light, a view of an HDR panorama, an sRGB photograph).
@@ -48,7 +47,8 @@ class PreparedScene:
     camera RAW and photographs the exposure as taken. levels: name of each frame, unique in the scene: "N4" ... "P4" are
     the nearest whole stop ("N5", "P6" beyond), and where several real frames share a stop, the later ones are "N1b",
     "N1c". linear: float32 [H, W, 3] linear light, 1.0 = saturation at EV 0, or None for a real bracket.
-    reference: see `luxel.dataset.reference.reference`; it is what `decisions` say.
+    preliminary: fused image and blocks; the reference is these with `decisions` applied
+    (`zone_decisions.apply_decisions`).
     decisions: one per block, `decisions[i].block == i`. moving: bool [H, W], pixels where the frames disagree after
     alignment. dropped: file and reason of every source frame left out. metadata: plain JSON values; its keys are
     listed in docs/dataset-pipeline.md; metadata["frames"] has one dict per frame, in the order of `frames`.
@@ -60,7 +60,7 @@ class PreparedScene:
     evs: list[float]
     levels: list[str]
     linear: npt.NDArray[np.float32] | None
-    reference: Reference
+    preliminary: Preliminary
     decisions: tuple[ZoneDecision, ...]
     moving: npt.NDArray[np.bool_]
     dropped: list[tuple[str, str]] = field(default_factory=list)
@@ -86,13 +86,12 @@ def prepare_scene(
     light = develop_light(source, short_side=short_side, max_megapixels=max_megapixels)
     frames, evs, levels = simulate_frames(light.linear)
     if source.kind == "photo":
-        reference = make_reference(light.linear, ceiling=light.ceiling)
-        decisions = pull_decisions(reference)
+        preliminary = preliminary_of_light(light.linear, ceiling=light.ceiling)
+        decisions = pull_decisions(preliminary)
     else:
-        reference = make_reference(light.linear, rules, ceiling=light.ceiling)
+        preliminary = preliminary_of_light(light.linear, rules, ceiling=light.ceiling)
         evidence = [frame(light.linear, ev) for ev in FUSION_EVS]
-        decisions = evidence_decisions(reference, evidence, metered(light.linear), rules)
-        reference = rebuild_reference(reference, decisions, rules)
+        decisions = evidence_decisions(preliminary, evidence, metered(light.linear), rules)
     facts = source.frames[0]
     per_frame = [{"file": facts.file.name, "simulated": True, "ev_stated": True} for _ in frames]
     return PreparedScene(
@@ -102,7 +101,7 @@ def prepare_scene(
         evs=evs,
         levels=levels,
         linear=light.linear,
-        reference=reference,
+        preliminary=preliminary,
         decisions=decisions,
         moving=np.zeros(frames[0].shape[:2], dtype=bool),
         metadata={
@@ -144,9 +143,8 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
     frames = [pictures[i] for i in order]
     sources = [kept[aligned.placements[i].index] for i in order]
     exposures = exposures_of(frames, sources)
-    reference = make_bracket_reference(frames, exposures.evs, rules)
-    decisions = evidence_decisions(reference, frames, merge_light(frames, exposures.evs), rules)
-    reference = rebuild_reference(reference, decisions, rules)
+    preliminary = preliminary_of_bracket(frames, exposures.evs, rules)
+    decisions = evidence_decisions(preliminary, frames, merge_light(frames, exposures.evs), rules)
     everywhere = np.logical_or.reduce([moving[i] for i in order])
     return PreparedScene(
         scene_id=source.scene_id,
@@ -155,7 +153,7 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
         evs=exposures.evs,
         levels=level_names(exposures.evs),
         linear=None,
-        reference=reference,
+        preliminary=preliminary,
         decisions=decisions,
         moving=everywhere,
         dropped=dropped,

@@ -20,10 +20,10 @@ from luxel.dataset.reference.reference import (
     Reference,
     ZoneRules,
     blend_own_tones,
-    make_bracket_reference,
     make_reference,
-    rebuild,
+    preliminary_of_bracket,
     small_spots,
+    with_shifts,
 )
 from luxel.dataset.reference.superpixels import block_mean, blocks
 from luxel.dataset.reference.zone_decisions import (
@@ -31,6 +31,7 @@ from luxel.dataset.reference.zone_decisions import (
     KEPT_CONTRAST,
     EvidenceRules,
     ZoneDecision,
+    apply_decisions,
     change_decision,
     decision_rows,
     evidence_decisions,
@@ -39,7 +40,6 @@ from luxel.dataset.reference.zone_decisions import (
     neighbours,
     pull_decisions,
     read_decisions,
-    rebuild_reference,
     shown_between,
     zone_of_lightness,
 )
@@ -117,7 +117,7 @@ def test_blocks_cover_the_picture_and_are_connected(reference: Reference) -> Non
 
 
 def test_no_decision_leaves_the_fused_picture_alone(reference: Reference) -> None:
-    still = rebuild(reference, np.zeros_like(reference.shift))
+    still = with_shifts(reference, np.zeros_like(reference.shift))
     np.testing.assert_allclose(lightness(still.image), lightness(reference.fused), atol=1e-4)
 
 
@@ -125,13 +125,13 @@ def test_a_changed_decision_changes_its_block_and_little_else(reference: Referen
     changed = reference.shift.copy()
     block = int(np.argmax(np.bincount(reference.labels.ravel())))
     changed[block] += 0.2
-    difference = lightness(rebuild(reference, changed).image) - lightness(reference.image)
+    difference = lightness(with_shifts(reference, changed).image) - lightness(reference.image)
     inside = reference.labels == block
     assert difference[inside].mean() > 0.05
     far = ~ndimage.binary_dilation(inside, iterations=60)
     assert not far.any() or np.abs(difference[far]).max() < 1e-3
     with pytest.raises(ValueError, match="blocks"):
-        rebuild(reference, changed[:-1])
+        with_shifts(reference, changed[:-1])
 
 
 def test_only_small_spots_are_light_sources() -> None:
@@ -185,9 +185,11 @@ def test_development_scenes_show_no_reversal_and_less_halo_than_the_plain_pull(n
 
     [source] = scan([Path(root) / name])
     prepared = prepare_scene(source, short_side=384)
-    artefacts = measure_artefacts(prepared.reference.fused, prepared.reference.image)
+    made = apply_decisions(prepared.preliminary, prepared.decisions, EvidenceRules())
+    artefacts = measure_artefacts(made.fused, made.image)
     if prepared.linear is None:
-        plain = make_bracket_reference(prepared.frames, prepared.evs, ZoneRules())
+        fused = preliminary_of_bracket(prepared.frames, prepared.evs, ZoneRules())
+        plain = apply_decisions(fused, pull_decisions(fused), ZoneRules())
     else:
         plain = make_reference(prepared.linear, ZoneRules(), ceiling=HDR_CEILING)
     before = measure_artefacts(plain.fused, plain.image)
@@ -266,7 +268,7 @@ def test_evidence_ends_where_the_frames_show_detail(evidence: Evidence) -> None:
 
 def test_small_light_sources_and_true_blacks_are_left_alone(quarters: np.ndarray, evidence: Evidence) -> None:
     reference, _, decisions = evidence
-    made = rebuild_reference(reference, decisions, EvidenceRules())
+    made = apply_decisions(reference, decisions, EvidenceRules())
     change = np.abs(lightness(made.image) - lightness(made.fused))
     for spot in (LAMP, HOLE):
         assert reference.untouched[spot].all()
@@ -315,7 +317,7 @@ def test_decisions_come_back_from_their_rows(evidence: Evidence) -> None:
     with pytest.raises(DatasetError, match=r"zone decision 1 .*unknown reason 'mood'"):
         read_decisions([rows[0], {**rows[1], "reason": "mood"}])
     with pytest.raises(DatasetError, match="exactly one for each"):
-        rebuild_reference(reference, decisions[:-1])
+        apply_decisions(reference, decisions[:-1])
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_a_bracket_becomes_frames_a_reference_and_decisions(shoot: Path) -> None
     prepared = prepare_scene(bracket, short_side=128)
     assert len(prepared.frames) == len(prepared.evs) == 3
     assert max(prepared.evs) - min(prepared.evs) == pytest.approx(4, abs=0.2)
-    assert len(prepared.decisions) == len(prepared.reference.shift)
-    assert all(f.shape == prepared.reference.image.shape for f in prepared.frames)
+    assert len(prepared.decisions) == prepared.preliminary.blocks
+    assert all(f.shape == prepared.preliminary.fused.shape for f in prepared.frames)
     brightness = [f.mean() for f in prepared.frames]
     assert np.argsort(brightness).tolist() == np.argsort(prepared.evs).tolist()
 

@@ -31,8 +31,8 @@ from luxel.dataset.folder.manifest import FORMAT, SCENE, FrameRow, read_json, sc
 from luxel.dataset.labels import layers
 from luxel.dataset.labels.label import Evidence, Flag, Label, LabelRules, gather_evidence, label_frame
 from luxel.dataset.prepare import PreparedScene
-from luxel.dataset.reference.reference import HDR_CEILING, Reference, ZoneRules
-from luxel.dataset.reference.zone_decisions import ZoneDecision, decision_rows, read_decisions, rebuild_reference
+from luxel.dataset.reference.reference import HDR_CEILING, Preliminary, ZoneRules
+from luxel.dataset.reference.zone_decisions import ZoneDecision, apply_decisions, decision_rows, read_decisions
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float
@@ -72,9 +72,9 @@ def write_scene(
     )
     for level, frame in zip(prepared.levels, prepared.frames, strict=True):
         images.write(folder / f"{level}.png", frame)
-    images.write(folder / FUSED, np.rint(prepared.reference.fused * 65535).astype(np.uint16))
-    images.write(folder / BLOCKS, prepared.reference.labels.astype(np.uint16))
-    images.write(folder / EVIDENCE, _encode_evidence(evidence, prepared.reference.untouched))
+    images.write(folder / FUSED, np.rint(prepared.preliminary.fused * 65535).astype(np.uint16))
+    images.write(folder / BLOCKS, prepared.preliminary.labels.astype(np.uint16))
+    images.write(folder / EVIDENCE, _encode_evidence(evidence, prepared.preliminary.untouched))
     write_zones(folder, prepared.decisions)
     write_reference(folder, zones, prepared.kind)
     rows, notes = label_scene(dataset, folder, _rows(prepared, source, folder), rules)
@@ -108,10 +108,9 @@ def reference_of(folder: Path, zones: ZoneRules, kind: str) -> ByteArray:
     fused = as_unit_float(images.read(folder / FUSED).pixels)
     labels = read_blocks(folder, fused.shape[:2])
     untouched = (read_bytes_image(folder / EVIDENCE)[..., 2] & _UNTOUCHED_BIT) > 0
-    blank = np.zeros(int(labels.max()) + 1, dtype=np.float32)
     rules = ZoneRules() if kind == "photo" else zones
     try:
-        made = rebuild_reference(Reference(fused, fused, labels, blank, untouched), read_zones(folder), rules)
+        made = apply_decisions(Preliminary(fused, labels, untouched), read_zones(folder), rules)
     except DatasetError as error:
         raise DatasetError(f"{folder / ZONES}: {error}") from error
     return np.rint(made.image * 255).astype(np.uint8)
@@ -142,7 +141,7 @@ def carry_over(dataset: Path, old: Path, prepared: PreparedScene) -> tuple[Prepa
     people = {decision.block: decision for decision in read_zones(old) if decision.decided_by != "rules"}
     if not people:
         return prepared, []
-    labels = prepared.reference.labels
+    labels = prepared.preliminary.labels
     if np.array_equal(read_blocks(old, labels.shape), labels):
         return replace(prepared, decisions=tuple(people.get(d.block, d) for d in prepared.decisions)), []
     kept = dataset / "outdated" / f"{prepared.scene_id}.zones.json"

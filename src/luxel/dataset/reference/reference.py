@@ -9,7 +9,8 @@ on development scenes and photographs (`docs/paper-map.md`, `luxel evaluate --im
 4. The change is smoothed along edges, so that it has neither seams at block borders nor halos at edges; detail stays.
 
 What is decided for each block is kept (`Reference.shift`, and with its reason in `zone_decisions`), so that a person
-can change any of it and `rebuild` makes the picture again.
+can change any of it and `with_shifts` makes the image again. Fusing and finding blocks (`Preliminary`) come first and
+are done once; decisions are made on them and then applied once.
 """
 
 from collections.abc import Sequence
@@ -65,21 +66,35 @@ class ZoneRules:
         return y
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A reference picture and the decisions it was made by.
+@dataclass(frozen=True, slots=True, eq=False)
+class Preliminary:
+    """What a reference is made from, before anything is decided.
 
-    image: float32 [H, W, 3], sRGB-encoded, in [0, 1]. fused: the preliminary reference (fused bracket and frame at EV 0
-    blended), same form. labels: int32 [H, W]
-    blocks. shift: float32 [n] change of lightness decided for each block. untouched: bool [H, W], the small light
-    sources and true blacks that no decision moves.
+    fused: float32 [H, W, 3], sRGB-encoded, in [0, 1]; fused bracket and frame at EV 0 blended.
+    labels: int32 [H, W], number of the block of every pixel, 0 ... n-1.
+    untouched: bool [H, W], the small light sources and true blacks that no decision moves.
+    """
+
+    fused: FloatArray
+    labels: npt.NDArray[np.int32]
+    untouched: npt.NDArray[np.bool_]
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return int(self.labels.max()) + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference(Preliminary):
+    """A reference image, with what it was made from.
+
+    image: float32 [H, W, 3], sRGB-encoded, in [0, 1].
+    shift: float32 [n], change of lightness Y' decided for each block.
     """
 
     image: FloatArray
-    fused: FloatArray
-    labels: npt.NDArray[np.int32]
     shift: FloatArray
-    untouched: npt.NDArray[np.bool_]
 
 
 def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.bool_]:
@@ -130,61 +145,81 @@ def apply_zones(
     return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
 
 
-def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, ceiling: float = HDR_CEILING) -> Reference:
-    """Reference of a scene from its linear light.
+def preliminary_of_light(
+    linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, ceiling: float = HDR_CEILING
+) -> Preliminary:
+    """Fused image, blocks and untouched spots of a scene's linear light.
 
-    linear: [H, W, 3] linear light, sRGB primaries, 1.0 = saturation at EV 0. ceiling: the light at which the source
-    itself ends: where the darkest fused frame clips for HDR, 1.0 for a photograph taken back to linear light.
+    linear: [H, W, 3] linear light, sRGB primaries, 1.0 = saturation at EV 0.
+    rules: `own_tones` and `small` of it count.
+    ceiling: linear light at which the source itself ends: where the darkest fused frame clips for HDR, 1.0 for a
+        photograph taken back to linear light.
     """
     light = np.asarray(linear, dtype=np.float32)
     fused = blend_own_tones(fuse_linear(light), to_srgb(light), rules)
-    labels = blocks(fused)
-    shift = decide_zones(fused, labels, rules)
     lamps = small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small)
     blacks = small_spots(light.max(axis=-1) <= BLACK, rules.small)
-    untouched = lamps | blacks
-    return Reference(apply_zones(fused, labels, shift, untouched, rules), fused, labels, shift, untouched)
+    return Preliminary(fused, blocks(fused), lamps | blacks)
+
+
+def preliminary_of_bracket(
+    frames: Sequence[npt.NDArray[np.uint8]], evs: Sequence[float], rules: ZoneRules = ZoneRules()
+) -> Preliminary:
+    """Fused image, blocks and untouched spots of a real bracket.
+
+    What the darkest frame clips is a light source, what the brightest leaves black is black, if it is small.
+
+    frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first.
+    evs: stops of the frames, 0 = metered; the frame nearest to 0 gives the scene's own tones.
+    rules: `own_tones` and `small` of it count.
+
+    Raises DatasetError as `fuse` does.
+    """
+    fused = fuse(frames)
+    nearest = frames[int(np.argmin(np.abs(np.asarray(evs))))]
+    fused = blend_own_tones(fused, as_unit_float(nearest), rules)
+    lamps = small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small)
+    blacks = small_spots(frames[-1].max(axis=-1) <= BLACK_CODE, rules.small)
+    return Preliminary(fused, blocks(fused), lamps | blacks)
 
 
 def blend_own_tones(
     fused: npt.NDArray[np.float32], own: npt.NDArray[np.float32], rules: ZoneRules = ZoneRules()
 ) -> FloatArray:
-    """The preliminary reference: the fused bracket with a share of the scene's own tones at EV 0 (rule 1).
+    """The fused bracket with a share of the scene's own tones at EV 0 (rule 1), float32 [H, W, 3], sRGB-encoded.
 
-    fused, own: float32 [H, W, 3], sRGB-encoded, in [0, 1]. Returns the same form.
+    fused: float32 [H, W, 3], sRGB-encoded, in [0, 1].
+    own: the frame at EV 0, same form.
+    rules: `own_tones` of it is the share.
     """
     share = np.float32(rules.own_tones)
     return np.asarray((1 - share) * fused + share * own, dtype=np.float32)
 
 
-def make_bracket_reference(
-    frames: Sequence[npt.NDArray[np.uint8]], evs: Sequence[float], rules: ZoneRules = ZoneRules()
-) -> Reference:
-    """Reference of a real bracket by the same rules.
+def with_shifts(preliminary: Preliminary, shift: npt.ArrayLike, rules: ZoneRules = ZoneRules()) -> Reference:
+    """The reference in which every block's lightness is changed by its shift.
 
-    frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first. What the darkest frame clips is a light
-    source, what the brightest leaves black is black, if it is small.
-    evs: stops of the frames, 0 = metered; the frame nearest to 0 gives the scene's own tones.
-    Raises DatasetError as `fuse` does.
-    """
-    nearest = frames[int(np.argmin(np.abs(np.asarray(evs))))] if frames else None
-    fused = fuse(frames)
-    if nearest is not None:
-        fused = blend_own_tones(fused, as_unit_float(nearest), rules)
-    labels = blocks(fused)
-    lamps = small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small)
-    blacks = small_spots(frames[-1].max(axis=-1) <= BLACK_CODE, rules.small)
-    shift, untouched = decide_zones(fused, labels, rules), lamps | blacks
-    return Reference(apply_zones(fused, labels, shift, untouched, rules), fused, labels, shift, untouched)
+    preliminary: fused image and blocks, or another reference of them.
+    shift: [n], change of lightness Y' of each block.
+    rules: of the smoothing.
 
-
-def rebuild(reference: Reference, shift: npt.ArrayLike, rules: ZoneRules = ZoneRules()) -> Reference:
-    """The reference with other decisions: the same fused picture and blocks, `shift` for each block.
-
-    shift: [n], in lightness. Raises ValueError if there is not one number for every block.
+    Raises ValueError if there is not one number for every block.
     """
     changes = np.asarray(shift, dtype=np.float32)
-    if changes.shape != reference.shift.shape:
-        raise ValueError(f"{changes.size} shifts for {reference.shift.size} blocks")
-    image = apply_zones(reference.fused, reference.labels, changes, reference.untouched, rules)
-    return Reference(image, reference.fused, reference.labels, changes, reference.untouched)
+    if changes.shape != (preliminary.blocks,):
+        raise ValueError(f"{changes.size} shifts for {preliminary.blocks} blocks")
+    fused, labels, untouched = preliminary.fused, preliminary.labels, preliminary.untouched
+    return Reference(fused, labels, untouched, apply_zones(fused, labels, changes, untouched, rules), changes)
+
+
+def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, ceiling: float = HDR_CEILING) -> Reference:
+    """The reference of a scene's linear light by the plain rules; parameters as `preliminary_of_light`.
+
+    >>> import numpy as np
+    >>> ramp = np.repeat(np.linspace(0.001, 1, 64 * 96, dtype=np.float32).reshape(64, 96, 1), 3, axis=2)
+    >>> reference = make_reference(ramp, ceiling=PHOTO_CEILING)
+    >>> reference.image.shape, bool(abs(reference.image.mean() - ZoneRules().target) < 0.02)
+    ((64, 96, 3), True)
+    """
+    preliminary = preliminary_of_light(linear, rules, ceiling=ceiling)
+    return with_shifts(preliminary, decide_zones(preliminary.fused, preliminary.labels, rules), rules)

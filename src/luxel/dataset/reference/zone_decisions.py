@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from luxel.dataset.align.tones import BRIGHTEST, DARKEST
-from luxel.dataset.reference.reference import Reference, ZoneRules, decide_zones, rebuild
+from luxel.dataset.reference.reference import Preliminary, Reference, ZoneRules, decide_zones, with_shifts
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear, to_srgb
@@ -80,10 +80,14 @@ class EvidenceRules(ZoneRules):
 class ZoneDecision:
     """What was decided for one block of a reference, as a row that a person can change.
 
-    block: label of the block in `Reference.labels`. zone_before: Adams zone of the block's mean lightness in the fused
-    picture. scene_zone: zone of the block in the scene's light at EV 0, NaN where not known. target_zone: zone aimed
-    at. shift: change of the block's mean lightness Y', what is applied; order among neighbours can keep it from
-    reaching the target. reason: one of REASONS. decided_by: "rules" or a person's name.
+    block: label of the block in `Preliminary.labels`.
+    zone_before: Adams zone of the block's mean lightness in the fused image.
+    scene_zone: zone of the block in the scene's light at EV 0, NaN where not known.
+    target_zone: zone aimed at.
+    shift: change of the block's mean lightness Y', what is applied; order among neighbours can keep it from reaching
+        the target.
+    reason: one of REASONS.
+    decided_by: "rules" or a person's name.
     """
 
     block: int
@@ -105,26 +109,28 @@ def lightness_of_zone(zone: npt.ArrayLike) -> FloatArray:
     return to_srgb(luminance_of(zone))
 
 
-def pull_decisions(reference: Reference, rules: ZoneRules = ZoneRules()) -> tuple[ZoneDecision, ...]:
+def pull_decisions(preliminary: Preliminary, rules: ZoneRules = ZoneRules()) -> tuple[ZoneDecision, ...]:
     """The decisions of the plain rule, without evidence: what `make_reference` applies, one per block."""
-    shift = decide_zones(reference.fused, reference.labels, rules)
-    return _decisions(reference, shift, np.full(shift.shape, np.nan), ["pull"] * len(shift))
+    shift = decide_zones(preliminary.fused, preliminary.labels, rules)
+    return _decisions(preliminary, shift, np.full(shift.shape, np.nan), ["pull"] * len(shift))
 
 
 def evidence_decisions(
-    reference: Reference,
+    preliminary: Preliminary,
     frames: Sequence[npt.NDArray[np.uint8]],
     scene_light: npt.NDArray[np.float32],
     rules: ZoneRules = EvidenceRules(),
 ) -> tuple[ZoneDecision, ...]:
     """The decisions of the rules with a bracket as evidence, one per block.
 
-    reference: fused picture, blocks and untouched spots. frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded.
+    preliminary: fused image, blocks and untouched spots.
+    frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded.
     scene_light: float32 [H, W, 3] linear light at EV 0 (metered, mid-grey 0.18).
+    rules: `target` and `strength` of the pull.
     """
-    y, labels = lightness(reference.fused), reference.labels
+    y, labels = lightness(preliminary.fused), preliminary.labels
     mean = block_mean(y, labels)
-    plain = decide_zones(reference.fused, labels, rules)
+    plain = decide_zones(preliminary.fused, labels, rules)
     scene_zone = zone_of(block_mean(luminance(scene_light), labels))
     darkest, brightest, detail = shown_between(frames, labels)
     textured = detail >= TEXTURE
@@ -132,13 +138,13 @@ def evidence_decisions(
     dark, bright = textured & (scene_zone < DARK_ZONE), textured & (scene_zone > BRIGHT_ZONE)
     proven = dark | bright
     wanted = np.where(proven, np.clip(mean + plain, low, high) - mean, plain)
-    spots = block_mean(reference.untouched, labels) >= _MOSTLY
+    spots = block_mean(preliminary.untouched, labels) >= _MOSTLY
     wanted = np.where(spots, 0.0, wanted).astype(np.float32)
     shift = keep_order(mean, wanted, labels, free=proven & ~spots) if (proven & ~spots).any() else wanted
     reasons = np.full(mean.shape, "pull", dtype=object)
     reasons[dark], reasons[bright] = "shadow detail", "highlight detail"
     reasons[spots & (mean < 0.5)], reasons[spots & (mean >= 0.5)] = "true black", "light source"
-    return _decisions(reference, shift, scene_zone, list(reasons), target=mean + wanted)
+    return _decisions(preliminary, shift, scene_zone, list(reasons), target=mean + wanted)
 
 
 def shown_between(
@@ -243,16 +249,23 @@ def change_decision(
     return replace(decision, target_zone=target, shift=shift, reason="person", decided_by=by)
 
 
-def rebuild_reference(
-    reference: Reference, decisions: Iterable[ZoneDecision], rules: ZoneRules = ZoneRules()
+def apply_decisions(
+    preliminary: Preliminary, decisions: Iterable[ZoneDecision], rules: ZoneRules = ZoneRules()
 ) -> Reference:
-    """The reference as the decisions say. Raises DatasetError unless there is exactly one for every block."""
+    """The reference as the decisions say.
+
+    preliminary: fused image and blocks.
+    decisions: exactly one for every block, in any order.
+    rules: of the smoothing.
+
+    Raises DatasetError unless there is exactly one decision for every block.
+    """
     listed = list(decisions)
     by_block = {decision.block: decision for decision in listed}
-    count = len(reference.shift)
+    count = preliminary.blocks
     if len(listed) != count or set(by_block) != set(range(count)):
         raise DatasetError(f"{len(listed)} decisions for {count} blocks; keep exactly one for each")
-    return rebuild(reference, np.array([by_block[i].shift for i in range(count)], dtype=np.float32), rules)
+    return with_shifts(preliminary, np.array([by_block[i].shift for i in range(count)], dtype=np.float32), rules)
 
 
 def decision_rows(decisions: Iterable[ZoneDecision]) -> list[dict[str, Any]]:
@@ -290,13 +303,13 @@ def read_decisions(rows: Iterable[Mapping[str, Any]]) -> tuple[ZoneDecision, ...
 
 
 def _decisions(
-    reference: Reference,
+    preliminary: Preliminary,
     shift: npt.NDArray[np.float32],
     scene_zone: npt.NDArray[np.floating],
     reasons: Sequence[str],
     target: npt.NDArray[np.floating] | None = None,
 ) -> tuple[ZoneDecision, ...]:
-    mean = block_mean(lightness(reference.fused), reference.labels)
+    mean = block_mean(lightness(preliminary.fused), preliminary.labels)
     before = zone_of_lightness(mean)
     aimed = zone_of_lightness(np.clip(mean + shift if target is None else target, 0, 1))
     return tuple(
