@@ -21,8 +21,9 @@ from luxel.assessment.assessor import Assessor
 from luxel.assessment.batch import _DRAW, Run, Settings, assess_one
 from luxel.assessment.journal import FILE_NAME, Journal, Row, Stamp
 from luxel.errors import LuxelError, WeightsError
-from luxel.jobs.find import OUTPUT_ENDINGS, Found, find
+from luxel.jobs.find import OUTPUT_ENDINGS, OWN_ENDINGS, Found
 from luxel.jobs.processes import Died, in_processes
+from stand_ins.searching import images_in
 from standin_network import global_mean, grey_target
 
 
@@ -54,8 +55,8 @@ def test_folders_are_searched_in_order_and_deeper_only_when_asked(tmp_path: Path
     for file in ("b.png", "A.jpg", "sub/c.tif", "sub/deep/d.webp", "notes.txt", ".hidden.png", ".git/e.png", "._A.jpg"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    assert names(find([str(tmp_path)])) == ["A", "b"]
-    assert names(find([str(tmp_path)], recursive=True)) == ["A", "b", "sub/c", "sub/deep/d"]
+    assert names(images_in([str(tmp_path)])) == ["A", "b"]
+    assert names(images_in([str(tmp_path)], recursive=True)) == ["A", "b", "sub/c", "sub/deep/d"]
 
 
 def test_globs_files_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,30 +64,30 @@ def test_globs_files_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for file in ("in/x1.png", "in/x2.png", "in/y.png", "in/s/x3.png", "in/odd[1].png", "in/note.txt"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    assert names(find(["in/x*.png"])) == ["x1", "x2"]
-    assert names(find(["in/**/x?.png"])) == ["s/x3", "x1", "x2"]
-    assert names(find(["in/y.png", "in", "./in/y.png"])) == ["y", "odd[1]", "x1", "x2"]
-    assert names(find(["in/odd[1].png"])) == ["odd[1]"]
-    assert names(find(["in/*"])) == ["odd[1]", "x1", "x2", "y"]
-    assert names(find(["in/*"], recursive=True)) == ["odd[1]", "s/x3", "x1", "x2", "y"]
+    assert names(images_in(["in/x*.png"])) == ["x1", "x2"]
+    assert names(images_in(["in/**/x?.png"])) == ["s/x3", "x1", "x2"]
+    assert names(images_in(["in/y.png", "in", "./in/y.png"])) == ["y", "odd[1]", "x1", "x2"]
+    assert names(images_in(["in/odd[1].png"])) == ["odd[1]"]
+    assert names(images_in(["in/*"])) == ["odd[1]", "x1", "x2", "y"]
+    assert names(images_in(["in/*"], recursive=True)) == ["odd[1]", "s/x3", "x1", "x2", "y"]
     # What the user names is taken as it is: the reader says what is wrong with it.
-    assert [str(p.path) for p in find(["in/note.txt", "gone.jpg"])] == ["in/note.txt", "gone.jpg"]
+    assert [str(p.path) for p in images_in(["in/note.txt", "gone.jpg"])] == ["in/note.txt", "gone.jpg"]
 
 
 def test_what_a_run_wrote_is_never_searched(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    for ending in OUTPUT_ENDINGS.values():
+    for ending in OWN_ENDINGS:
         (tmp_path / f"a{ending}").touch()
-    assert names(find([str(tmp_path)])) == ["a"]
-    assert names(find([str(tmp_path / "*")])) == ["a"]
-    assert names(find([str(tmp_path / "a.heatmap.jpg")])) == ["a.heatmap"]
+    assert names(images_in([str(tmp_path)])) == ["a"]
+    assert names(images_in([str(tmp_path / "*")])) == ["a"]
+    assert names(images_in([str(tmp_path / "a.heatmap.jpg")])) == ["a.heatmap"]
 
 
 def test_a_link_to_the_same_file_counts_once_and_a_loop_ends(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     (tmp_path / "b.jpg").symlink_to(tmp_path / "a.jpg")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert names(find([str(tmp_path)], recursive=True)) == ["a"]
+    assert names(images_in([str(tmp_path)], recursive=True)) == ["a"]
 
 
 def test_no_two_pictures_share_an_output_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,13 +95,13 @@ def test_no_two_pictures_share_an_output_name(tmp_path: Path, monkeypatch: pytes
     for file in ("x/a.jpg", "y/a.jpg", "y/a.PNG", "z/b.jpg", "z/B.png", "z/b-jpg.png", "z/c.jpg"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    found = find(["x", "y", "z"])
+    found = images_in(["x", "y", "z"])
     assert len({picture.name.lower() for picture in found}) == 7
-    assert names(find(["x", "y/a.jpg"])) == ["x/a", "y/a"]
-    assert names(find(["y"])) == ["a-jpg", "a-png"]
-    assert names(find(["x", "y", "z"])) == names(found), "the same list gives the same names"
+    assert names(images_in(["x", "y/a.jpg"])) == ["x/a", "y/a"]
+    assert names(images_in(["y"])) == ["a-jpg", "a-png"]
+    assert names(images_in(["x", "y", "z"])) == names(found), "the same list gives the same names"
     assert all(not Path(name).is_absolute() and ".." not in Path(name).parts for name in names(found))
-    above = find(["../" + tmp_path.name + "/x/a.jpg", "y/a.jpg"])
+    above = images_in(["../" + tmp_path.name + "/x/a.jpg", "y/a.jpg"])
     assert all(".." not in Path(name).parts for name in names(above))
 
 
@@ -108,11 +109,11 @@ def test_nothing_found_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.jpg").touch()
     with pytest.raises(LuxelError, match="add --recursive"):
-        find([str(tmp_path)])
+        images_in([str(tmp_path)])
     with pytest.raises(LuxelError, match="matches no picture; check the pattern"):
-        find([str(tmp_path / "*.png")])
+        images_in([str(tmp_path / "*.png")])
     warnings: list[str] = []
-    assert names(find([str(tmp_path / "*.png"), str(tmp_path / "sub")], warn=warnings.append)) == ["a"]
+    assert names(images_in([str(tmp_path / "*.png"), str(tmp_path / "sub")], warn=warnings.append)) == ["a"]
     assert len(warnings) == 1
     assert "matches no picture" in warnings[0]
 
@@ -122,7 +123,7 @@ def test_a_folder_that_cannot_be_entered_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     (tmp_path / "locked").mkdir(mode=0)
     warnings: list[str] = []
-    assert names(find([str(tmp_path)], recursive=True, warn=warnings.append)) == ["a"]
+    assert names(images_in([str(tmp_path)], recursive=True, warn=warnings.append)) == ["a"]
     (tmp_path / "locked").chmod(stat.S_IRWXU)
     assert "locked" in warnings[0]
 
@@ -132,7 +133,7 @@ def test_a_folder_that_cannot_be_entered_is_told(tmp_path: Path) -> None:
 
 def test_rows_say_what_the_assessor_says(tmp_path: Path, settings: Settings) -> None:
     path = write_picture(tmp_path / "grey.png", 51)  # Y' = 0.2, so r = 0.3 everywhere
-    (row,) = Run(find([str(path)]), settings).rows()
+    (row,) = Run(images_in([str(path)]), settings).rows()
     assert row["path"] == str(path)
     assert row["error"] is None
     assert row["outputs"] == {}
@@ -147,7 +148,7 @@ def test_a_bad_picture_is_a_row_and_the_run_goes_on(tmp_path: Path, settings: Se
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     write_picture(tmp_path / "c.jpg")
-    rows = list(Run(find([str(tmp_path), str(tmp_path / "gone.jpg")]), settings, out=tmp_path / "out").rows())
+    rows = list(Run(images_in([str(tmp_path), str(tmp_path / "gone.jpg")]), settings, out=tmp_path / "out").rows())
     assert [bool(row["error"]) for row in rows] == [True, True, False, True]
     for row in rows:
         if row["error"]:
@@ -171,16 +172,16 @@ def test_an_unexpected_error_on_one_picture_is_told_and_does_not_end_the_run(
 
 
 def test_every_kind_of_output_is_written_and_named_in_the_row(tmp_path: Path, settings: Settings) -> None:
-    assert _DRAW.keys() == OUTPUT_ENDINGS.keys()
+    assert _DRAW.keys() <= OUTPUT_ENDINGS.keys()
     write_picture(tmp_path / "in/x/a.png", 20, (1200, 1700))
     write_picture(tmp_path / "in/y/a.png", 240)
     out = tmp_path / "out"
-    chosen = Settings(settings.weights, "onnxruntime", outputs=tuple(OUTPUT_ENDINGS))
-    rows = list(Run(find([str(tmp_path / "in")], recursive=True), chosen, out=out).rows())
+    chosen = Settings(settings.weights, "onnxruntime", outputs=tuple(_DRAW))
+    rows = list(Run(images_in([str(tmp_path / "in")], recursive=True), chosen, out=out).rows())
     assert rows[0]["outputs"]["heatmap"] == "x/a.heatmap.jpg"
     assert rows[1]["outputs"]["heatmap"] == "y/a.heatmap.jpg"
     for row in rows:
-        assert row["outputs"].keys() == OUTPUT_ENDINGS.keys()
+        assert row["outputs"].keys() == _DRAW.keys()
         for file in row["outputs"].values():
             assert images.read(out / file).pixels.size > 0
     assert images.read(out / "x/a.heatmap.jpg").pixels.shape[1] == 1600
@@ -190,7 +191,7 @@ def test_every_kind_of_output_is_written_and_named_in_the_row(tmp_path: Path, se
     assert blue[2] > blue[0] + 30
     assert red[0] > red[2] + 30
     full = Settings(settings.weights, "onnxruntime", outputs=("heatmap",), full_size=True)
-    list(Run(find([str(tmp_path / "in/x")]), full, out=tmp_path / "full").rows())
+    list(Run(images_in([str(tmp_path / "in/x")]), full, out=tmp_path / "full").rows())
     assert images.read(tmp_path / "full/a.heatmap.jpg").pixels.shape[1] == 1700
 
 
@@ -199,26 +200,26 @@ def test_outputs_never_replace_a_picture(tmp_path: Path, weights: Path) -> None:
     b = write_picture(tmp_path / "a.heatmap.jpg")
     chosen = Settings(weights, outputs=("heatmap",))
     with pytest.raises(LuxelError, match="would be overwritten"):
-        Run(find([str(a), str(b)]), chosen, out=tmp_path)
-    assert len(list(Run(find([str(a), str(b)]), chosen, out=tmp_path / "out").rows())) == 2
+        Run(images_in([str(a), str(b)]), chosen, out=tmp_path)
+    assert len(list(Run(images_in([str(a), str(b)]), chosen, out=tmp_path / "out").rows())) == 2
 
 
 def test_what_cannot_go_on_ends_the_run(tmp_path: Path, settings: Settings) -> None:
     a = write_picture(tmp_path / "a.jpg")
     with pytest.raises(WeightsError):
-        Run(find([str(a)]), Settings(weights=tmp_path / "gone.onnx"), out=tmp_path / "out")
+        Run(images_in([str(a)]), Settings(weights=tmp_path / "gone.onnx"), out=tmp_path / "out")
     assert not (tmp_path / "out").exists(), "unusable weights must not touch an earlier run's folder"
     with pytest.raises(LuxelError, match="give --out"):
-        Run(find([str(a)]), Settings(settings.weights, outputs=("heatmap",)))
+        Run(images_in([str(a)]), Settings(settings.weights, outputs=("heatmap",)))
     with pytest.raises(LuxelError, match="give --out"):
-        Run(find([str(a)]), settings, resume=True)
+        Run(images_in([str(a)]), settings, resume=True)
     (tmp_path / "file").touch()
     with pytest.raises(LuxelError, match="--out"):
-        Run(find([str(a)]), settings, out=tmp_path / "file")
+        Run(images_in([str(a)]), settings, out=tmp_path / "file")
     blocked = Settings(settings.weights, outputs=("heatmap",))
     (tmp_path / "out2/a.heatmap.jpg").mkdir(parents=True)
     with pytest.raises(LuxelError, match="cannot be written"):
-        list(Run(find([str(a)]), blocked, out=tmp_path / "out2").rows())
+        list(Run(images_in([str(a)]), blocked, out=tmp_path / "out2").rows())
 
 
 # Going on -----------------------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ def test_resume_skips_exactly_what_is_unchanged(
     kept = Settings(weights, "onnxruntime", outputs=("heatmap",))
 
     def go(settings: Settings, resume: bool = True) -> tuple[list[Row], list[str]]:
-        return counted(Run(find([str(folder)]), settings, out=out, resume=resume), monkeypatch)
+        return counted(Run(images_in([str(folder)]), settings, out=out, resume=resume), monkeypatch)
 
     first, assessed = go(kept, resume=False)
     assert len(assessed) == 5
@@ -278,7 +279,7 @@ def test_a_half_written_line_is_repaired(
 ) -> None:
     for n in range(3):
         write_picture(tmp_path / f"in/{n}.png", 40 * n)
-    pictures, out = find([str(tmp_path / "in")]), tmp_path / "out"
+    pictures, out = images_in([str(tmp_path / "in")]), tmp_path / "out"
     whole = list(Run(pictures, settings, out=out).rows())
     journal = out / FILE_NAME
     text = journal.read_bytes()
@@ -297,7 +298,7 @@ def test_a_half_written_line_is_repaired(
 def test_every_row_is_in_the_file_before_the_next_picture(tmp_path: Path, settings: Settings) -> None:
     for n in range(3):
         write_picture(tmp_path / f"in/{n}.png")
-    run = Run(find([str(tmp_path / "in")]), settings, out=tmp_path / "out").rows()
+    run = Run(images_in([str(tmp_path / "in")]), settings, out=tmp_path / "out").rows()
     for n, _ in enumerate(run, start=1):
         assert (tmp_path / "out" / FILE_NAME).read_bytes().count(b"\n") == n
 
@@ -306,12 +307,12 @@ def test_pictures_from_elsewhere_keep_their_rows_and_files(tmp_path: Path, setti
     out, kept = tmp_path / "out", Settings(weights, "onnxruntime", outputs=("heatmap",))
     write_picture(tmp_path / "x/a.png", 10)
     write_picture(tmp_path / "y/a.png", 250)
-    list(Run(find([str(tmp_path / "x")]), kept, out=out, resume=True).rows())
+    list(Run(images_in([str(tmp_path / "x")]), kept, out=out, resume=True).rows())
     first = (out / "a.heatmap.jpg").read_bytes()
-    (row,) = Run(find([str(tmp_path / "y")]), kept, out=out, resume=True).rows()
+    (row,) = Run(images_in([str(tmp_path / "y")]), kept, out=out, resume=True).rows()
     assert row["outputs"]["heatmap"] == "a-2.heatmap.jpg"
     assert (out / "a.heatmap.jpg").read_bytes() == first
-    run = Run(find([str(tmp_path / "x"), str(tmp_path / "y")]), kept, out=out, resume=True)
+    run = Run(images_in([str(tmp_path / "x"), str(tmp_path / "y")]), kept, out=out, resume=True)
     assert run.earlier == 2
     assert [row["outputs"]["heatmap"] for row in run.rows()] == ["a.heatmap.jpg", "a-2.heatmap.jpg"]
 
@@ -376,7 +377,7 @@ def test_jobs_change_nothing_in_the_results(tmp_path: Path, weights: Path) -> No
         images.write(path, rng.integers(0, 256, (50, 400 if n == 0 else 60, 3), dtype=np.uint8))
     (tmp_path / "in/3.png").write_bytes(b"")
     chosen = Settings(weights, "onnxruntime", outputs=("heatmap",))
-    pictures = find([str(tmp_path / "in")])
+    pictures = images_in([str(tmp_path / "in")])
     alone = list(Run(pictures, chosen, out=tmp_path / "alone").rows())
     together = list(Run(pictures, chosen, out=tmp_path / "together", jobs=2).rows())
     assert together == alone
@@ -393,7 +394,7 @@ def test_jobs_change_nothing_in_the_results(tmp_path: Path, weights: Path) -> No
 def rows(tmp_path: Path, settings: Settings) -> list[Row]:
     write_picture(tmp_path / 'in/a, "b".png', 30)
     (tmp_path / "in/bad.png").write_bytes(b"")
-    return list(Run(find([str(tmp_path / "in")]), settings).rows())
+    return list(Run(images_in([str(tmp_path / "in")]), settings).rows())
 
 
 def test_csv_and_parquet_hold_the_same_values(tmp_path: Path, rows: list[Row]) -> None:
@@ -450,7 +451,7 @@ def test_a_file_name_that_is_no_text_goes_through(tmp_path: Path, settings: Sett
         write_picture(tmp_path / "in" / name)
     except OSError:
         pytest.skip("this file system takes valid text only")
-    run = partial(Run, find([str(tmp_path / "in")]), settings, out=tmp_path / "out")
+    run = partial(Run, images_in([str(tmp_path / "in")]), settings, out=tmp_path / "out")
     (row,) = run().rows()
     assert row["error"] is None
     assert run(resume=True).earlier == 1

@@ -12,6 +12,7 @@ import pytest
 from benchmark_rows import PICTURES, SCENES, errors, row
 from luxel.benchmark.results import has_row, read_errors, read_row, read_rows, write_row
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import leftovers
 
 
 def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_row_killed_while_it_is_written_leaves_the_old_one(tmp_path: Path, mon
     monkeypatch.undo()
     assert read_rows(tmp_path) == [first]
     np.testing.assert_array_equal(read_errors(tmp_path, first), errors(0.2))
-    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+    assert not leftovers(tmp_path)
 
 
 def test_resuming_asks_which_rows_are_there(tmp_path: Path) -> None:

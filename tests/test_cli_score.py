@@ -178,7 +178,7 @@ def test_many_regions_are_cut_on_a_terminal_the_worst_first(run: Callable[..., R
         (("maps/sky.npy", "--regions", "maps"), 1, "no regions of this picture; looked for sky{.png"),
         (("maps/sky.npy", "--regions", "regions", "--superpixels", "9"), 2, "exclude each other"),
         (("maps/sky.npy", "--names", "gone.json"), 2, "--names goes with --regions"),
-        (("photos", "--maps"), 2, "nothing to score: no saved maps"),
+        (("photos", "--maps"), 2, "no saved map (*.residual.png, *.npy) in this folder"),
         (("photos/sky.png", "--maps"), 1, "a saved map is PNG of 16 bit"),
         (
             ("maps/sky.npy", "--regions", "regions", "--criteria", "portrait"),

@@ -23,11 +23,11 @@ from luxel.assessment.batch import Settings
 from luxel.cli import app
 from luxel.draw import heatmap
 from luxel.errors import LuxelError
-from luxel.jobs.find import find
 from luxel.report import Built, Look, build, xmp
 from luxel.report.entry import LIGHTNESS_BINS, MAP_STEP, MAP_ZERO, RESIDUAL_BINS, Entry
 from luxel.report.page import write_page
 from luxel.residual import DEFAULT_THRESHOLD
+from stand_ins.searching import images_in
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>&amp; .png'
 
@@ -90,7 +90,7 @@ def decoded(parsed: Parsed, name: str) -> np.ndarray:
 
 def test_the_page_holds_what_the_assessor_says(tmp_path: Path, look: Look) -> None:
     write(look.folder / "a.png", scene(300, 500))
-    built = build(find([str(look.folder)]), tmp_path / "r.html", look)
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", look)
     parsed, facts = parse(built)
     [row] = facts["pictures"]
     expected = Assessor(look.settings.weights, backend="onnxruntime").assess(look.folder / "a.png")
@@ -117,7 +117,7 @@ def test_the_page_holds_what_the_assessor_says(tmp_path: Path, look: Look) -> No
 def test_a_large_picture_is_embedded_small(tmp_path: Path, look: Look) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3)).astype(np.uint8)
     write(look.folder / "a.png", noise)
-    built = build(find([str(look.folder)]), tmp_path / "r.html", look)
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", look)
     parsed, _ = parse(built)
     assert decoded(parsed, "p0").shape == (600, 800, 3)
     # Noise is the worst there is; photographs take a third of it.
@@ -126,7 +126,7 @@ def test_a_large_picture_is_embedded_small(tmp_path: Path, look: Look) -> None:
 
 def test_the_page_needs_nothing_else_and_allows_nothing_else(tmp_path: Path, look: Look) -> None:
     write(look.folder / "a.png")
-    built = build(find([str(look.folder)]), tmp_path / "r.html", look)
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", look)
     parsed, _ = parse(built)
     assert parsed.addresses == []
     text = built.path.read_text()
@@ -151,7 +151,7 @@ def test_no_file_name_becomes_markup(tmp_path: Path, look: Look) -> None:
     # Folder and file together are an end tag.
     write(folder / "<" / "script><script>alert(3).png")
     (folder / "broken<script>.png").write_bytes(b"<script>")
-    built = build(find([str(folder)], recursive=True), tmp_path / "r.html", Look(folder, look.settings))
+    built = build(images_in([str(folder)], recursive=True), tmp_path / "r.html", Look(folder, look.settings))
     parsed, facts = parse(built)
     assert parsed.tags.count("script") == 2 * 3 + 2
     assert parsed.tags.count("img") == 0
@@ -168,7 +168,7 @@ def test_names_that_are_no_valid_text_are_kept(tmp_path: Path, look: Look) -> No
     write(look.folder / "plain.png").rename(
         bytes(look.folder / "x").replace(b"x", name).decode("utf-8", "surrogateescape")
     )
-    built = build(find([str(look.folder)]), tmp_path / "r.html", look)
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", look)
     _, facts = parse(built)
     assert facts["pictures"][0]["path"].encode("utf-8", "surrogateescape") == name
 
@@ -177,7 +177,7 @@ def test_a_bad_picture_is_a_row_with_its_reason(tmp_path: Path, look: Look) -> N
     write(look.folder / "good.png")
     (look.folder / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
     (look.folder / "empty.png").write_bytes(b"")
-    built = build(find([str(look.folder)]), tmp_path / "r.html", look)
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", look)
     parsed, facts = parse(built)
     assert built.failed == 2
     reasons = {row["path"]: row.get("error") for row in facts["pictures"]}
@@ -191,7 +191,7 @@ def test_a_bad_picture_is_a_row_with_its_reason(tmp_path: Path, look: Look) -> N
 def test_processes_give_the_same_page_as_one(tmp_path: Path, look: Look) -> None:
     for n in range(3):
         write(look.folder / f"{n}.png", 40 * n + 20)
-    pictures = find([str(look.folder)])
+    pictures = images_in([str(look.folder)])
     seen: list[int] = []
     one = build(pictures, tmp_path / "one.html", look, progress=seen.append)
     two = build(pictures, tmp_path / "two.html", look, jobs=2)
@@ -204,7 +204,7 @@ def test_processes_give_the_same_page_as_one(tmp_path: Path, look: Look) -> None
 
 def test_the_verdict_of_criteria_is_shown(tmp_path: Path, look: Look) -> None:
     write(look.folder / "a.png", 60)
-    built = build(find([str(look.folder)]), tmp_path / "r.html", Look(look.folder, look.settings, criteria="fig9"))
+    built = build(images_in([str(look.folder)]), tmp_path / "r.html", Look(look.folder, look.settings, criteria="fig9"))
     _, facts = parse(built)
     verdict = facts["pictures"][0]["verdict"]
     assert facts["criteria"] == "fig9"
@@ -215,9 +215,9 @@ def test_the_verdict_of_criteria_is_shown(tmp_path: Path, look: Look) -> None:
 
 def test_the_key_is_the_folders_and_tells_nothing_about_it(tmp_path: Path, look: Look) -> None:
     write(look.folder / "a.png")
-    keys = [parse(build(find([str(look.folder)]), tmp_path / f"{n}.html", look))[1]["key"] for n in range(2)]
+    keys = [parse(build(images_in([str(look.folder)]), tmp_path / f"{n}.html", look))[1]["key"] for n in range(2)]
     write(tmp_path / "other" / "a.png")
-    other = build(find([str(tmp_path / "other")]), tmp_path / "o.html", Look(tmp_path / "other", look.settings))
+    other = build(images_in([str(tmp_path / "other")]), tmp_path / "o.html", Look(tmp_path / "other", look.settings))
     assert keys[0] == keys[1] != parse(other)[1]["key"]
     assert re.fullmatch("[0-9a-f]{16}", keys[0])
 
@@ -231,7 +231,7 @@ def test_no_half_page_is_left_behind(tmp_path: Path, look: Look) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(find([str(look.folder)]), out, look, progress=stop)
+        build(images_in([str(look.folder)]), out, look, progress=stop)
     assert out.read_text() == "an earlier page"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "shoot"]
 
@@ -249,7 +249,7 @@ def test_what_cannot_be_built_is_told_in_one_line(
 ) -> None:
     write(look.folder / "a.png")
     with pytest.raises(LuxelError, match=reason) as caught:
-        build(find([str(look.folder)]), tmp_path / out, look, **options)
+        build(images_in([str(look.folder)]), tmp_path / out, look, **options)
     assert "\n" not in str(caught.value)
 
 

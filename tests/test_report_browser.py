@@ -17,13 +17,13 @@ import standin_network as standin
 from luxel import images
 from luxel.assessment.batch import Settings
 from luxel.draw import heatmap
-from luxel.jobs.find import find
 from luxel.photometry import lightness, luminance, to_linear
 from luxel.report import Look, build
 from luxel.report.culling import read_ratings
 from luxel.report.entry import Entry
 from luxel.report.page import write_page
 from luxel.zones import ROMAN, zone_of
+from stand_ins.searching import images_in
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (pip install selenium)")
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
@@ -72,7 +72,7 @@ def look(place: Path, shoot: Path) -> Look:
 
 @pytest.fixture(scope="module")
 def page(place: Path, shoot: Path, look: Look) -> Path:
-    return build(find([str(shoot)]), place / "report.html", look).path
+    return build(images_in([str(shoot)]), place / "report.html", look).path
 
 
 @pytest.fixture(scope="module")
@@ -405,7 +405,7 @@ def test_ratings_last_and_travel_to_sidecars(opened: Any, place: Path, shoot: Pa
 
 
 def test_a_thousand_pictures_exist_only_in_view(browser: Any, place: Path, look: Look, shoot: Path) -> None:
-    [one] = find([str(shoot / "f_halves.png")])
+    [one] = images_in([str(shoot / "f_halves.png")])
     entry = look.worker()(one)
     entries = (
         (

@@ -17,6 +17,7 @@ from luxel.train.data import open_stores, phase_of  # noqa: E402
 from luxel.train.export import ship, without_paths  # noqa: E402
 from luxel.train.loop import learning_rate, train  # noqa: E402
 from luxel.train.recipe import Recipe, load_any_recipe, load_recipe  # noqa: E402
+from stand_ins.full_disk import Disk  # noqa: E402
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 QUIET = {"report": lambda line: None}
@@ -101,16 +102,12 @@ def test_facts_name_the_weights_a_run_began_from_and_no_folder(tmp_path: Path) -
         assert str(tmp_path) not in json.dumps(facts)
 
 
-def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
-
-    class Unsavable:
-        def __reduce__(self) -> str:
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(path, {"step": Unsavable()})
+    for room in (0, 100, 30_000):
+        with Disk(room).used(), pytest.raises(LuxelError, match=r"pt: cannot be written: No space left on device;"):
+            save_checkpoint(path, {"step": 2, "weights": np.zeros(10_000).tolist()})
     assert load_checkpoint(path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
     path.write_bytes(path.read_bytes()[:100])

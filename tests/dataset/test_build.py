@@ -30,6 +30,7 @@ from luxel.dataset.labels.layers import Layer, blocks_fingerprint, layer_folder,
 from luxel.dataset.reference.reference import apply_zones
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError, ImageError
+from luxel.jobs.atomic import hidden_name
 from luxel.jobs.lock import locked
 from luxel.photometry import lightness
 from luxel.residual import mean_residual_score
@@ -446,8 +447,8 @@ def test_broken_decisions_are_named(dataset: Path) -> None:
 
 
 def test_a_scene_whose_replacement_was_killed_is_put_back(dataset: Path, pristine: Path) -> None:
-    (dataset / "scenes/scene00").rename(dataset / "scenes/.scene00.old-1a2b")
-    (dataset / "scenes/.scene00.partial-3c4d").mkdir()
+    (dataset / "scenes/scene00").rename(dataset / "scenes" / hidden_name("scene00"))
+    (dataset / "scenes" / hidden_name()).mkdir()
     sources = sources_of(pristine.parent / "in", 3)
     assert [outcome.state for outcome in make(dataset, sources)] == ["kept"] * 3
     assert check(dataset).problems == []
@@ -557,7 +558,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         ),
         {"layer"},
     ),
-    "half a scene": (lambda d: (d / "scenes/.scene09.partial-ab12").mkdir(), {"leftover"}),
+    "half a scene": (lambda d: (d / "scenes" / hidden_name()).mkdir(), {"leftover"}),
 }
 
 

@@ -1,10 +1,6 @@
 """A disk that fills up at any point of a build: one line says so, and with space again the same build ends sound."""
 
-import errno
-import io
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,47 +11,17 @@ from luxel.dataset.folder.manifest import read_manifest
 from luxel.dataset.folder.upkeep import BuildSettings
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import leftovers
 from stand_ins.dataset_scenes import prepare, write_source
+from stand_ins.full_disk import Disk
 
 SMALL = BuildSettings(short_side=48)
 POINTS = [*sorted(np.random.default_rng(0).uniform(0, 1, 7)), 0.0, 0.97, 0.999]
 """Where the disk is full, as a share of what a build writes; the last ones in the files of the whole dataset."""
 
 
-class Disk:
-    """A disk with room for so many bytes. A write that does not fit is cut short, as a real one is, and refused."""
-
-    def __init__(self, room: float) -> None:
-        self.room, self.written = room, 0
-
-    def open(self, path: Any, mode: str = "r", buffering: int = -1, *more: Any, **named: Any) -> Any:
-        if not isinstance(path, int) and set(mode) & set("wxa+"):
-            raw = _LimitedFile(path, mode.replace("b", "").replace("t", ""))
-            raw.disk = self
-            binary = io.BufferedWriter(raw)
-            return binary if "b" in mode else io.TextIOWrapper(binary, *more, **named)
-        return _open(path, mode, buffering, *more, **named)
-
-
-class _LimitedFile(io.FileIO):
-    disk: Disk
-
-    def write(self, data: Any) -> int:
-        fits = int(max(0, min(len(data), self.disk.room - self.disk.written)))
-        written = super().write(memoryview(data)[:fits])
-        self.disk.written += written
-        if written < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return written
-
-
-_open = io.open
-
-
-def make(out: Path, sources: list[SceneSource], disk: Disk, patch: pytest.MonkeyPatch) -> list[SceneOutcome]:
-    with patch.context() as patched:
-        patched.setattr(io, "open", disk.open)
-        patched.setattr("builtins.open", disk.open)
+def make(out: Path, sources: list[SceneSource], disk: Disk) -> list[SceneOutcome]:
+    with disk.used():
         return build(sources, out, settings=SMALL, prepare=prepare)
 
 
@@ -68,25 +34,23 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[SceneSource]:
 @pytest.fixture(scope="module")
 def whole(sources: list[SceneSource], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """The dataset as it is to be, and how many bytes its build writes."""
-    out, disk, patch = tmp_path_factory.mktemp("whole") / "data", Disk(np.inf), pytest.MonkeyPatch()
-    make(out, sources, disk, patch)
+    out, disk = tmp_path_factory.mktemp("whole") / "data", Disk(np.inf)
+    make(out, sources, disk)
     assert disk.written > 0.9 * sum(file.stat().st_size for file in out.rglob("*.*"))  # it sees what is written
     return out, disk.written
 
 
 @pytest.mark.parametrize("share", POINTS)
 def test_a_build_goes_on_after_the_disk_was_full(
-    share: float, sources: list[SceneSource], whole: tuple[Path, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    share: float, sources: list[SceneSource], whole: tuple[Path, int], tmp_path: Path
 ) -> None:
     out, (pristine, needed) = tmp_path / "data", whole
     with pytest.raises(DatasetError, match="No space left on device") as told:
-        make(out, sources, Disk(share * needed), monkeypatch)
+        make(out, sources, Disk(share * needed))
     assert "\n" not in str(told.value)
     standing = {place.parent.name for place in out.glob("scenes/*/scene.json")}
-    assert not [
-        place for place in out.rglob("*") if ".partial-" in place.name or place.name.endswith((".tmp", ".part"))
-    ]
-    outcomes = make(out, sources, Disk(np.inf), monkeypatch)
+    assert not [place for folder in [out, *out.rglob("*/")] for place in leftovers(folder)]
+    outcomes = make(out, sources, Disk(np.inf))
     assert {outcome.scene_id: outcome.state for outcome in outcomes} == {
         source.scene_id: "kept" if source.scene_id in standing else "built" for source in sources
     }

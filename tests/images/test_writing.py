@@ -10,6 +10,7 @@ import tifffile
 
 from luxel.errors import ImageError
 from luxel.images import read, write
+from stand_ins.full_disk import Disk
 from stand_ins.picture_files import photo
 
 Array = np.ndarray
@@ -72,20 +73,12 @@ def test_write_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_write_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_is_atomic(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write(path, photo())
     before = path.read_bytes()
-
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ImageError, match="No space left on device"):
+    with Disk(10).used(), pytest.raises(ImageError, match="No space left on device"):
         write(path, 255 - photo())
-    monkeypatch.undo()
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     umask = os.umask(0)

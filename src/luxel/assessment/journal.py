@@ -3,13 +3,13 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import write_file, writing_file
 
 Row = dict[str, Any]
 """One picture's result as plain JSON values: `path`, the values of `Assessment.to_dict`, `outputs`, `error`."""
@@ -116,28 +116,14 @@ class Journal:
             if entry is not None:
                 self._rows[entry[0].file] = entry
                 kept.append(line + b"\n")
-        if rest or len(kept) < len(whole):
-            # The pictures of broken lines are simply assessed again.
-            with replacing(self.path) as temporary:
-                temporary.write_bytes(b"".join(kept))
+        if rest or len(kept) < len(whole) or self.path.is_symlink():
+            # The pictures of broken lines are simply assessed again. What a link names is never written to.
+            with writing_file(self.path, sync=True) as file:
+                file.write(b"".join(kept))
 
     def _replace(self, lines: list[bytes]) -> None:
         self.close()
-        with replacing(self.path) as temporary:
-            temporary.write_bytes(b"".join(lines))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place, forced to disk, when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_file(self.path, b"".join(lines), sync=True, remedy="free some space and add --resume")
 
 
 def _line(stamp: Stamp, row: Row) -> bytes:

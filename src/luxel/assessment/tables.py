@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luxel.assessment.ev import advice_text
-from luxel.assessment.journal import Row, replacing
-from luxel.errors import LuxelError
+from luxel.assessment.journal import Row
+from luxel.jobs.atomic import write_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,6 +45,9 @@ heatmap, overlay, residual: files written, relative to the output folder. error:
 """
 
 
+_REMEDY = "the rows are safe in results.jsonl"
+
+
 def flat(row: Row) -> dict[str, Any]:
     """A row as one value (or None) per column of `COLUMNS`."""
     weights, outputs = row.get("weights") or {}, row.get("outputs") or {}
@@ -70,11 +73,7 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Writes `csv_text` in UTF-8, atomically. Raises LuxelError when the disk refuses it."""
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(csv_text(rows), encoding="utf-8", newline="")
-    except OSError as error:
-        raise LuxelError(f"{path}: {error.strerror}; the rows are safe in results.jsonl") from error
+    write_file(path, csv_text(rows), sync=True, remedy=_REMEDY)
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
@@ -85,11 +84,9 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema = pa.schema([pa.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
     table = pa.Table.from_pylist([flat(row) for row in rows], schema=schema)
-    try:
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-    except OSError as error:
-        raise LuxelError(f"{path}: {error.strerror or error}; the rows are safe in results.jsonl") from error
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_file(path, sink.getvalue().to_pybytes(), sync=True, remedy=_REMEDY)
 
 
 def terminal_table(rows: Sequence[Row], *, shorten: bool = False) -> "Table":

@@ -6,8 +6,6 @@ every process maps into memory.
 
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import make_reference
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import writing_folder
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import mean_residual_score
 from luxel.samples.procedural import procedural_scene
@@ -93,17 +92,11 @@ def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None =
     place = cache / f"{_PREFIX}{_checksum(data, side)}"
     if (place / _ENTRIES).is_file():
         return place
-    unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
     try:
-        unfinished.mkdir(parents=True, exist_ok=True)
-        _write_frames(data, side, unfinished, progress)
-        try:
-            unfinished.replace(place)
-        except OSError as error:
-            if not (place / _ENTRIES).is_file():  # else another run was first
-                raise DatasetError(f"{place}: cannot be replaced ({error.strerror}); delete it") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with writing_folder(place, replace=False) as unfinished:
+            _write_frames(data, side, unfinished, progress)
+    except OSError as error:
+        raise DatasetError(f"{place}: cannot be written: {error.strerror or error}; free some space") from error
     return place
 
 

@@ -5,6 +5,7 @@ real IEA40K scores and against our references.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import write_file
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.residual import mean_residual_score
 from luxel.samples.scenes import SceneStore
@@ -192,9 +194,10 @@ def _cell(value: float) -> str:
 def write_rows(rows: list[PredictorRow], path: Path) -> None:
     """Every row as CSV: predictor, scene, kind, level, the measures."""
     names = ("mae", "ssim", "psnr", "ssim_1", "psnr_1", "sign")
-    with path.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("predictor", "scene", "kind", "level", *names, "error_over", "error_under"))
-        for r in rows:
-            values = (getattr(r.measures, name) for name in names)
-            writer.writerow((r.predictor, r.scene, r.kind, r.level, *values, r.error_over, r.error_under))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("predictor", "scene", "kind", "level", *names, "error_over", "error_under"))
+    for r in rows:
+        values = (getattr(r.measures, name) for name in names)
+        writer.writerow((r.predictor, r.scene, r.kind, r.level, *values, r.error_over, r.error_under))
+    write_file(path, text.getvalue())

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from luxel.benchmark.released import SIDE, Released
 from luxel.dataset.reference.bracket import LEVELS, frame
+from luxel.errors import LuxelError
+from luxel.jobs.atomic import writing_file
 from luxel.photometry import FloatArray, as_unit_float, lightness
 
 MIN_WEIGHT = 0.02
@@ -52,8 +54,10 @@ def stored_implied_reference(released: Released, linear: npt.NDArray[np.float32]
     if path.is_file():
         return np.asarray(np.load(path), dtype=np.float32)
     reference = implied_reference(released.predict_alone, linear)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, reference)
-    partial.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with writing_file(path) as file:
+            np.save(file, reference)
+    except OSError as error:
+        raise LuxelError(f"{path}: cannot be written ({error.strerror}); free some space or choose another") from error
     return reference

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from luxel.assessment.journal import replacing
 from luxel.benchmark.facts import Task
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import writing_file
 from luxel.photometry import FloatArray
 
 Status = Literal["ok", "failed"]
@@ -94,10 +94,10 @@ def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if values is not None:
-            with replacing(beside) as temporary, temporary.open("wb") as file:
+            with writing_file(beside, sync=True) as file:
                 np.save(file, values)
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(stored), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with writing_file(path, sync=True) as file:
+            file.write((json.dumps(asdict(stored), indent=1, allow_nan=False) + "\n").encode())
         if values is None:
             beside.unlink(missing_ok=True)
     except OSError as error:

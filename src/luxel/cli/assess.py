@@ -113,6 +113,7 @@ def assess(
     if not 0.0 < limit <= 1.0:
         raise typer.BadParameter(f"{limit} is not above 0 and at most 1", param_hint="--limit")
 
+    from luxel import images
     from luxel.assessment.batch import Run, Settings
     from luxel.jobs.find import find
 
@@ -127,7 +128,7 @@ def assess(
         full_size=full_size,
         head=head,
     )
-    pictures = find(paths, recursive=recursive, warn=_warn)
+    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=_warn)
     run = Run(pictures, settings, out=out, jobs=jobs, resume=resume)
     if run.earlier:
         _warn(f"{run.earlier} of {len(pictures)} pictures were done before")

@@ -201,6 +201,7 @@ def table(
 
     from luxel.benchmark.table import tables
     from luxel.benchmark.table_formats import FORMATS, terminal
+    from luxel.jobs.atomic import write_file
 
     found = tables(folder, task.value if task else None)
     folded = format_ is Format.terminal and out is None and sys.stdout.isatty()
@@ -211,7 +212,7 @@ def table(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        _write(out, text)
+        write_file(out, text, remedy="choose another --out")
         typer.echo(f"luxel: wrote {out}", err=True)
     raise typer.Exit(1 if any(record["failed"] for one in found for record in one.records) else 0)
 
@@ -250,14 +251,3 @@ def _need_train_extra(command: str) -> None:
 
     if any(importlib.util.find_spec(name) is None for name in ("torch", "scipy")):
         raise MissingExtraError(command, "train")
-
-
-def _write(path: Path, text: str) -> None:
-    from luxel.assessment.journal import replacing
-    from luxel.errors import LuxelError
-
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise LuxelError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,7 @@ def compare(
     from luxel.compare import compare as comparing
     from luxel.compare import results
     from luxel.compare.sheet import Sheets
+    from luxel.jobs.atomic import write_file
 
     matching = comparing.match(original, enhanced)
     assessor = Assessor(weights, backend=backend.value, threshold=threshold)
@@ -78,9 +80,10 @@ def compare(
     if out is not None and drawn is not None:
         made_by = f"{assessor.weights.name} ({assessor.weights.sha256[:12]})"
         files = drawn.files()
-        _write(out / "ranking.csv", results.ranking_csv(comparison, ranks))
-        _write(out / "pictures.csv", results.pictures_csv(comparison))
-        _write(out / "compare.html", results.page(comparison, ranks, files, notes, weights=made_by))
+        write = partial(write_file, remedy="choose another --out folder")
+        write(out / "ranking.csv", results.ranking_csv(comparison, ranks))
+        write(out / "pictures.csv", results.pictures_csv(comparison))
+        write(out / "compare.html", results.page(comparison, ranks, files, notes, weights=made_by))
         count = len(comparison.figures)
         which = "" if len(files) == count else f" of {count} pictures (--sheets)"
         _say(f"wrote {out}: ranking.csv, pictures.csv, compare.html, {len(files)} *.compare.png{which}")
@@ -96,18 +99,6 @@ def _make(out: Path, inputs: Sequence[Path]) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LuxelError(f"{out}: cannot be made ({error.strerror}); choose another --out folder") from error
-
-
-def _write(path: Path, text: str) -> None:
-    from luxel.assessment.journal import replacing
-    from luxel.errors import LuxelError
-
-    try:
-        with replacing(path) as temporary:
-            # A file name may hold bytes that are no valid text.
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise LuxelError(f"{path}: cannot be written ({error.strerror}); choose another --out folder") from error
 
 
 def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:

@@ -61,6 +61,7 @@ def light(
     if out is not None and not wanted:
         raise typer.BadParameter("say which pictures: --false-colour, --zebra, --zones", param_hint="--out")
 
+    from luxel import images
     from luxel.assessment.assessor import Assessor
     from luxel.assessment.meter import measure
     from luxel.assessment.tables import printable
@@ -69,7 +70,8 @@ def light(
 
     assessor = Assessor(weights, backend=backend.value)
     failed = False
-    for found in find(paths, recursive=recursive, warn=_warn):
+    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=_warn)
+    for found in pictures:
         path = printable(str(found.path))
         try:
             assessment = assessor.assess(found.path)
@@ -94,7 +96,7 @@ def _write(assessment: "Assessment", found: "Found", kinds: Sequence[str], palet
     image = fit(assessment.image)
     files = []
     for kind in kinds:
-        file = out / f"{found.name}.{kind}.png"
+        file = found.output(out, kind)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

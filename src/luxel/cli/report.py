@@ -85,6 +85,7 @@ def report(
     if not xmp and (write or overwrite):
         raise typer.BadParameter("there is nothing to write without --xmp", param_hint="--write")
 
+    from luxel import images
     from luxel import report as reports
     from luxel.assessment.batch import Settings
     from luxel.errors import LuxelError
@@ -94,7 +95,7 @@ def report(
     bounds = culling.checked_bounds(stars)
     if not folder.is_dir():
         raise LuxelError(f"{folder}: no such folder; give a folder of pictures")
-    pictures = find([os.fspath(folder)], recursive=recursive, warn=_say)
+    pictures = find([os.fspath(folder)], endings=images.SUFFIXES, recursive=recursive, warn=_say)
     look = reports.Look(
         folder=folder,
         settings=Settings(weights=weights, backend=backend.value, threshold=threshold, head=head),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from luxel import images
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
 from luxel.draw import heatmap
@@ -276,7 +277,7 @@ def _named(folder: Path) -> str:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for found in find([str(folder)]):
+    for found in find([str(folder)], endings=images.SUFFIXES):
         stem = found.path.stem
         if stem in files:
             raise LuxelError(f"{found.path}: {files[stem].name} has the same name; keep one of them in {folder}")

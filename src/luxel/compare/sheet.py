@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from luxel import images
 from luxel.compare.compare import Case, Figures, Panel
 from luxel.draw import heatmap
+from luxel.jobs.find import OUTPUT_ENDINGS
 
 WIDTH = 3000
 """Pixels a sheet tends to be wide; panels shrink for many versions, to no less than `NARROWEST`."""
@@ -17,9 +18,6 @@ WIDTH = 3000
 NARROWEST = 220
 
 _INK, _QUIET, _PAPER, _HAIRLINE = (38, 38, 38), (96, 96, 96), (255, 255, 255), (190, 190, 190)
-
-
-ENDING = ".compare.png"
 
 
 class Sheets:
@@ -55,7 +53,7 @@ class Sheets:
         return {name: self._file(name) for _, _, name in sorted(self._kept, reverse=True)}
 
     def _file(self, name: str) -> Path:
-        return self._folder / f"{name}{ENDING}"
+        return self._folder / f"{name}{OUTPUT_ENDINGS['compare']}"
 
 
 def sheet(

@@ -1,18 +1,18 @@
 """Pictures or saved maps in, one row each by some criteria out, with a line for every region."""
 
-import glob
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from luxel import images
 from luxel.assessment.assessor import WORKING_SIZE, Assessor
 from luxel.criteria import Criteria, Verdict
-from luxel.errors import CriteriaError, ImageError, LuxelError, MissingExtraError, RegionsError
+from luxel.errors import CriteriaError, ImageError, MissingExtraError, RegionsError
 from luxel.filters.shrink import shrink, working_shape
 from luxel.jobs.find import find
 from luxel.photometry import FloatArray
@@ -113,24 +113,12 @@ def find_files(patterns: Sequence[str], *, maps: bool, recursive: bool, warn: Ca
     maps: folders and globs give saved maps instead of pictures. warn: as in `luxel.jobs.find.find`.
     Raises LuxelError when there are none.
     """
-    if not maps:
-        return [found.path for found in find(patterns, recursive=recursive, warn=warn)]
-    files: dict[Path, None] = {}
-    for pattern in patterns:
-        folder = Path(pattern)
-        if folder.is_dir():
-            inside = folder.rglob("*") if recursive else folder.glob("*")
-            hits = sorted(path for path in inside if path.is_file() and path.name.lower().endswith(ENDINGS))
-        elif glob.has_magic(pattern) and not folder.exists():
-            hits = sorted(Path(hit) for hit in glob.glob(pattern, recursive=True) if Path(hit).is_file())  # noqa: PTH207
-        else:
-            hits = [folder]
-        if not hits:
-            warn(f"{pattern}: no saved map here; they end in {' or '.join(ENDINGS)}")
-        files |= dict.fromkeys(hits)
-    if not files:
-        raise LuxelError("nothing to score: no saved maps; write them with luxel assess --residual --out DIR")
-    return list(files)
+    if maps:
+        # A glob may name maps of any name that can be read; in a folder the name must say that a file is a map.
+        search = partial(find, endings=ENDINGS, glob_endings=(".png", ".npy"), what="saved map (*.residual.png, *.npy)")
+    else:
+        search = partial(find, endings=images.SUFFIXES)
+    return [found.path for found in search(patterns, recursive=recursive, warn=warn)]
 
 
 def regions_from_files(place: str | Path, names: str | Path | None = None) -> RegionSource:

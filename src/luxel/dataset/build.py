@@ -21,7 +21,7 @@ from typing import Any, Literal
 import cv2
 
 import luxel
-from luxel.dataset.folder.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json, write_whole
+from luxel.dataset.folder.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json
 from luxel.dataset.folder.scene_files import carry_over, write_scene
 from luxel.dataset.folder.upkeep import (
     BuildSettings,
@@ -29,13 +29,12 @@ from luxel.dataset.folder.upkeep import (
     fingerprint_of,
     finish,
     new_record,
-    place_folder,
-    sweep,
 )
 from luxel.dataset.prepare import PreparedScene, prepare_scene
 from luxel.dataset.sources.scan import SceneSource
 from luxel.dataset.sources.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.errors import DatasetError, LuxelError
+from luxel.jobs.atomic import remove_leftovers, write_file, writing_folder
 from luxel.jobs.lock import locked
 from luxel.jobs.slots import Died, in_slots
 
@@ -90,7 +89,7 @@ def build(
         raise DatasetError(f"two sources are called {twice[0]!r}; rename one, or build them into two datasets")
     with locked(out):
         _open(out, settings, rebuild=rebuild, name=name, taxonomy=taxonomy_file(out) if taxonomy is None else taxonomy)
-        sweep(out)
+        remove_leftovers(out / "scenes")
         outcomes: dict[str, SceneOutcome] = {}
         todo = []
         for source in sources:
@@ -126,7 +125,7 @@ def build_scene(
         _check_prepared(prepared, source)
         record = {"fingerprint": settings.fingerprint(), "stamp": stamp_of(source), "luxel": luxel.__version__}
         final = scene_folder(out, source.scene_id)
-        with place_folder(final) as folder:
+        with writing_folder(final, sync=True) as folder:
             prepared, carried = carry_over(out, final, prepared)
             notes = write_scene(out, folder, prepared, source, settings.rules, settings.zones, record)
     except (LuxelError, OSError, MemoryError) as error:
@@ -193,7 +192,7 @@ def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str, taxon
             raise DatasetError(f"{out}: holds {min(strangers)!r} and is no dataset; choose an empty folder")
         record = new_record(name or out.resolve().name, settings)
     write_json(out / DATASET, record)
-    write_whole(out / NAMES_FILE, taxonomy.read_bytes())
+    write_file(out / NAMES_FILE, taxonomy.read_bytes(), sync=True, error=DatasetError)
     (out / "scenes").mkdir(exist_ok=True)
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from luxel.errors import ImageError
 from luxel.images.picture import Array, decoding, printable
+from luxel.jobs.atomic import writing_file
 
 _MAX_SIDE = {"JPEG": 65535, "WebP": 16383}
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -22,8 +22,8 @@ def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
     pixels: [H, W] or [H, W, 3], sRGB-encoded, uint8, uint16 or float in [0, 1]. PNG and TIFF keep 8 and 16 bit exactly;
     WebP (lossless) and JPEG (quality 95, full chroma) hold 8 bit. Float: TIFF keeps any values as float32, as a picture
     with an sRGB profile if it has three channels, as plain data if it has one; elsewhere it is rounded, to 16 bit in
-    PNG and 8 bit in JPEG and WebP. The bytes go to a file beside the target that is then renamed, so that a reader
-    never sees a part. Raises ImageError: unknown suffix, wrong shape, type or values, folder missing, disk full.
+    PNG and 8 bit in JPEG and WebP. The file appears complete or not at all. Raises ImageError: unknown suffix, wrong
+    shape, type or values, folder missing, disk full.
     """
     target = Path(path)
     name = printable(target)
@@ -36,12 +36,10 @@ def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
     if max(array.shape[:2]) > _MAX_SIDE.get(kind, array.size):
         raise ImageError(f"{name}: {array.shape[1]} x {array.shape[0]} is more than {kind} can hold; use .png or .tif")
     data = _encode(target, kind, np.ascontiguousarray(_stored(name, kind, array)))
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
+        with writing_file(target) as file:
+            file.write(data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ImageError(f"{name}: cannot be written: {error.strerror or error}") from error
 
 

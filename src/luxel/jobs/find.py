@@ -1,27 +1,33 @@
-"""Which pictures a run is about: files, folders and globs become one ordered list with a unique output name each."""
+"""Which files a run is about: files, folders and globs become one ordered list with a unique output name each."""
 
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from luxel.errors import LuxelError
-from luxel.images import SUFFIXES
 
 OUTPUT_ENDINGS = {
     "heatmap": ".heatmap.jpg",
     "tinted": ".tinted.jpg",
     "overlay": ".overlay.jpg",
     "residual": ".residual.png",
+    "false-colour": ".false-colour.png",
+    "zebra": ".zebra.png",
+    "zones": ".zones.png",
+    "compare": ".compare.png",
 }
-"""What a run writes for a picture: kind -> ending after the output name. A search never takes these as input."""
+"""What a command writes for an image: kind -> ending after the output name."""
+
+OWN_ENDINGS = (*OUTPUT_ENDINGS.values(), ".heatmap.png", ".confidence.png", ".flags.png")
+"""Endings of every image that luxel itself makes of another: a search does not take these as input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One picture to assess.
+    """One file to work on.
 
     path: as the user gave it or as found under a given folder. name: where its outputs go, relative to the output
     folder, without ending, "/" between folders; no two pictures of a run share one (letter case is ignored).
@@ -38,24 +44,34 @@ class Found:
 def find(
     patterns: Sequence[str],
     *,
+    endings: Collection[str],
+    glob_endings: Collection[str] = (),
+    what: str = "picture",
     recursive: bool = False,
     warn: Callable[[str], None] = lambda message: None,
 ) -> list[Found]:
-    """The pictures that files, folders and globs stand for.
+    """The files that files, folders and globs stand for, in the order of the patterns.
 
-    patterns: a file is taken whatever its suffix (the reader says what is wrong with it, a missing one too); a folder
-    gives the files in it whose suffix can be read, sorted by path, with `recursive` those in its subfolders too;
-    a glob (`*`, `?`, `[..]`, `**`) gives what it matches in the same way. Hidden files, and files that an earlier run
-    wrote (`OUTPUT_ENDINGS`), are not searched. A picture reached twice counts once, at its first place.
+    patterns: a file is taken whatever its name (the reader says what is wrong with it, a missing one too); a folder
+    gives the files in it with one of the endings, sorted by path, with `recursive` those in its subfolders too;
+    a glob (`*`, `?`, `[..]`, `**`) gives what it matches in the same way. A file reached twice counts once, at its
+    first place.
+    endings: lower case, with the dot: `luxel.images.SUFFIXES` for images. Letter case of names is ignored. Hidden files
+    and luxel's own drawings (`OWN_ENDINGS`) are not taken, unless such an ending is asked for by its name.
+    glob_endings: of what a glob matches, where it may be named more freely than in a folder. what: the word for a file
+    in messages.
     warn: called with one line for each pattern that gave nothing and each folder that could not be entered.
-    Returns the list in the order of the patterns. Raises LuxelError when there is nothing to assess.
+    Raises LuxelError when there is nothing to assess.
     """
+    not_wanted = tuple(ending for ending in OWN_ENDINGS if ending not in endings)
+    inside = _Wanted(tuple(endings), not_wanted)
+    matched = _Wanted(tuple(glob_endings), not_wanted) if glob_endings else inside
     chosen: dict[str, Found] = {}
     empty = []
     for pattern in patterns:
-        found = list(_expand(pattern, recursive, warn))
+        found = list(_expand(pattern, inside, matched, recursive, warn))
         if not found:
-            empty.append(_nothing(pattern, recursive))
+            empty.append(_nothing(pattern, what, recursive))
         for path, name in found:
             chosen.setdefault(os.path.realpath(path), Found(path, name))
     if not chosen:
@@ -65,39 +81,47 @@ def find(
     return _with_unique_names(list(chosen.values()))
 
 
-def _expand(pattern: str, recursive: bool, warn: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
-    """(path, output name before collisions are settled) of every picture of one pattern."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which names a search takes. endings: these. but_not: not these, whatever `endings` says."""
+
+    endings: tuple[str, ...]
+    but_not: tuple[str, ...]
+
+    def __call__(self, name: str) -> bool:
+        lower = name.lower()
+        return lower.endswith(self.endings) and not lower.startswith(".") and not lower.endswith(self.but_not)
+
+
+def _expand(
+    pattern: str, inside: _Wanted, matched: _Wanted, recursive: bool, warn: Callable[[str], None]
+) -> Iterator[tuple[Path, str]]:
+    """(path, output name before collisions are settled) of every file of one pattern."""
     path = Path(pattern)
     if path.is_dir():
-        for file in _walk(path, recursive, warn):
+        for file in _walk(path, inside, recursive, warn):
             yield file, _name(file, path)
     elif glob.has_magic(pattern) and not os.path.lexists(pattern):
         root = _fixed_part(pattern)
         for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=_order):  # noqa: PTH207
-            if match.is_file() and _wanted(match):
+            if match.is_file() and matched(match.name):
                 yield match, _name(match, root)
             elif match.is_dir() and recursive:
-                for file in _walk(match, recursive, warn):
+                for file in _walk(match, inside, recursive, warn):
                     yield file, _name(file, root)
     else:
         yield path, _name(path, path.parent)
 
 
-def _walk(folder: Path, recursive: bool, warn: Callable[[str], None]) -> Iterator[Path]:
+def _walk(folder: Path, wanted: _Wanted, recursive: bool, warn: Callable[[str], None]) -> Iterator[Path]:
     def complain(error: OSError) -> None:
         warn(f"{error.filename}: {error.strerror}; its pictures are left out")
 
     found = []
     for here, folders, files in os.walk(folder, onerror=complain):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        found += [path for name in files if _wanted(path := Path(here, name))]
+        found += [Path(here, name) for name in files if wanted(name)]
     yield from sorted(found, key=_order)
-
-
-def _wanted(path: Path) -> bool:
-    lower = path.name.lower()
-    hidden = lower.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not hidden and not lower.endswith(tuple(OUTPUT_ENDINGS.values()))
 
 
 def _order(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -119,11 +143,11 @@ def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).with_suffix("").as_posix()
 
 
-def _nothing(pattern: str, recursive: bool) -> str:
+def _nothing(pattern: str, what: str, recursive: bool) -> str:
     if Path(pattern).is_dir():
         hint = "" if recursive else " (add --recursive to search its subfolders)"
-        return f"{pattern}: no picture in this folder{hint}"
-    return f"{pattern}: matches no picture; check the pattern, or give a file or a folder"
+        return f"{pattern}: no {what} in this folder{hint}"
+    return f"{pattern}: matches no {what}; check the pattern, or give a file or a folder"
 
 
 def _with_unique_names(pictures: list[Found]) -> list[Found]:
@@ -163,9 +187,8 @@ def _names(picture: Found) -> tuple[str, str, str, str]:
 
 def overwritten_input(pictures: Sequence[Found], folder: Path, kinds: Sequence[str]) -> Path | None:
     """The first output file that is itself one of the pictures, or None."""
-    endings = tuple(OUTPUT_ENDINGS.values())
     # Only a file that is named like an output can be hit, and a search never finds those: they were named by hand.
-    exposed = {os.path.realpath(p.path) for p in pictures if p.path.name.lower().endswith(endings)}
+    exposed = {os.path.realpath(p.path) for p in pictures if p.path.name.lower().endswith(OWN_ENDINGS)}
     if not exposed:
         return None
     outputs = (picture.output(folder, kind) for picture in pictures for kind in kinds)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from luxel.errors import WeightsError
+from luxel.jobs.atomic import write_file
 from luxel.model.network import MULTIPLE, PIEANet
 
 OPSET = 18
@@ -47,7 +48,7 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value if isinstance(value, str) else json.dumps(value)
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    write_file(path, model.SerializeToString(), error=WeightsError)
     difference = largest_difference(network, path)
     if difference > MAX_DIFFERENCE:
         raise WeightsError(f"{path}: ONNX and torch maps differ by {difference:.5f}; do not ship this file")

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from luxel.assessment.weights import locate
 from luxel.errors import WeightsError
+from luxel.jobs.atomic import write_file
 from luxel.model.lightness import LightnessModule
 from luxel.model.network import LIGHTNESS_WIDTHS, STRUCTURE_WIDTHS, PIEANet, build
 from luxel.model.structure import StructureModule
@@ -27,7 +28,8 @@ def save_weights(
         "prediction_width": network.prediction_width,
     }
     metadata = {"architecture": json.dumps(architecture), "facts": json.dumps(facts or {})}
-    save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, path, metadata=metadata)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    write_file(path, save(tensors, metadata=metadata), error=WeightsError)
 
 
 def load_into(network: PIEANet, path: Path | None = None) -> None:

@@ -6,7 +6,6 @@ a real one decide by the same code.
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import luxel
-from luxel.assessment.journal import replacing
 from luxel.errors import LuxelError
 from luxel.images.sniff import RAW_SUFFIXES
+from luxel.jobs.atomic import writing_file
 from luxel.report import xmp
 
 SidecarStyle = Literal["auto", "darktable", "adobe", "both"]
@@ -227,10 +226,8 @@ def _write(sidecar: Path, content: bytes) -> None:
     if target.suffix.lower() != ".xmp":
         raise xmp.SidecarError(f"leads to {target.name}, which is no sidecar")
     try:
-        with replacing(target) as temporary:
-            temporary.write_bytes(content)
-            if target.exists():
-                shutil.copymode(target, temporary)
+        with writing_file(target, sync=True) as file:
+            file.write(content)
     except OSError as error:
         raise xmp.SidecarError(f"cannot be written ({error.strerror})") from error
 

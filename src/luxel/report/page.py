@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from luxel.assessment.journal import replacing
 from luxel.draw import heatmap
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import writing_file
 from luxel.report.entry import Entry
 
 _STYLE = "page.css"
@@ -68,9 +68,8 @@ def page_at(path: Path, *, title: str) -> Iterator[Page]:
     Raises LuxelError when the file cannot be written.
     """
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with writing_file(path) as file:
             yield Page(file, title=title)
-            file.flush()
     except OSError as error:
         raise LuxelError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
 

@@ -6,8 +6,6 @@ one after the other, and `index.json`. It is written under a temporary name and 
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy.typing as npt
 from luxel.dataset.folder.manifest import FrameRow
 from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import writing_folder
 from luxel.photometry import FloatArray, lightness
 from luxel.residual_files import decode_residual, encode_residual
 from luxel.samples.draw import SampleRules, mirror_and_turn, of_one_size, random_window, whole_size
@@ -127,15 +126,11 @@ def open_built(
     final = cache / f"built-{split}-{fingerprint}"
     if final.is_dir():
         return BuiltStore(final)
-    partial = cache / f"{final.name}.partial-{os.getpid()}"
     try:
-        partial.mkdir(parents=True)
-        _write(partial, progress(frames, len(frames)) if progress else frames, short_side)
-        partial.rename(final)
+        with writing_folder(final, replace=False) as unfinished:
+            _write(unfinished, progress(frames, len(frames)) if progress else frames, short_side)
     except OSError as error:
         raise DatasetError(f"{final}: cannot be written: {error.strerror or error}; choose another cache") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return BuiltStore(final)
 
 

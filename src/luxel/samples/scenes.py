@@ -8,7 +8,6 @@ import csv
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from luxel.dataset.reference.bracket import metered
 from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, ZoneRules, make_reference
 from luxel.dataset.sources.panorama import ASPECTS, random_view
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import writing_folder
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
 
@@ -169,13 +169,15 @@ def render_store(
     final = folder / f"scenes-{fingerprint}"
     if final.is_dir():
         return SceneStore(final)
-    partial = folder / f"scenes-{fingerprint}.partial-{os.getpid()}"
-    partial.mkdir(parents=True)
     try:
         work = [(source, root, short_side, rules) for source in sources]
         stream: Iterable[Scene] = _stream(work, jobs)
         entries, offset = [], 0
-        with (partial / "linear.f16").open("wb") as linear, (partial / "reference.f16").open("wb") as reference:
+        with (
+            writing_folder(final, replace=False) as unfinished,
+            (unfinished / "linear.f16").open("wb") as linear,
+            (unfinished / "reference.f16").open("wb") as reference,
+        ):
             for scene in progress(stream, len(work)) if progress else stream:
                 height, width = scene.reference.shape
                 # float16 ends at 65504; no sensor sees further above saturation.
@@ -184,10 +186,9 @@ def render_store(
                 entry = {"name": scene.name, "kind": scene.kind, "height": height, "width": width, "offset": offset}
                 entries.append(entry)
                 offset += height * width
-        (partial / "index.json").write_text(json.dumps({"settings": settings, "scenes": entries}))
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            (unfinished / "index.json").write_text(json.dumps({"settings": settings, "scenes": entries}))
+    except OSError as error:
+        raise DatasetError(f"{final}: cannot be written: {error.strerror or error}; choose another cache") from error
     return SceneStore(final)
 
 

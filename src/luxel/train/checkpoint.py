@@ -1,26 +1,22 @@
-"""Checkpoints that are whole or absent: written beside, flushed to disk, renamed."""
+"""Checkpoints, written atomically and forced to disk."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import writing_file
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint so that a crash at any moment leaves either the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("wb") as handle:
-            torch.save(state, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing_file(path, sync=True) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
+        raise LuxelError(f"{path}: cannot be written: {_reason(error)}; free some space and run again") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -28,6 +24,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LuxelError(f"{path}: checkpoint cannot be read ({reason}); delete it to start again") from error
+        raise LuxelError(f"{path}: checkpoint cannot be read ({_reason(error)}); delete it to start again") from error
     return state
+
+
+def _reason(error: Exception) -> str:
+    """One line: the system's own words where an error of the operating system is at the bottom."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from luxel.errors import WeightsError
+from luxel.jobs.atomic import write_file
 from luxel.model.export import export_onnx, largest_difference
 from luxel.model.network import parameter_count
 from luxel.model.weights import save_weights
@@ -67,7 +68,7 @@ def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures
     export_onnx(network, onnx, facts={"name": name, "licence": licence})
     facts["parity"] = largest_difference(network, onnx)
     facts["sha256"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (onnx, safetensors)}
-    (out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_file(out / f"{name}.json", json.dumps(facts, indent=1) + "\n", error=WeightsError)
     return facts
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from luxel import metrics
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.head import head_bytes, map_features
-from luxel.assessment.journal import replacing
 from luxel.errors import DatasetError, ImageError
+from luxel.jobs.atomic import write_file
 from luxel.model.holistic import HolisticHead
 from luxel.train.recipe import HolisticRecipe
 
@@ -172,9 +172,8 @@ def fine_tune(
     arrays = {
         f"{name}_{part}": getattr(layer, part).detach().numpy() for name, layer in layers.items() for part in PARTS
     }
-    with replacing(folder / HEAD_FILE) as temporary:
-        temporary.write_bytes(head_bytes(arrays, trained_on=assessor.weights.sha256))
-    (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1))
+    write_file(folder / HEAD_FILE, head_bytes(arrays, trained_on=assessor.weights.sha256))
+    write_file(folder / "recipe.json", recipe.model_dump_json(indent=1))
     return rows
 
 

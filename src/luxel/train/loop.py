@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from luxel.errors import RecipeError
+from luxel.jobs.atomic import write_file
 from luxel.model.losses import gradient_loss, pixel_loss, ssim_loss
 from luxel.model.network import PIEANet, build
 from luxel.model.weights import load_into
@@ -106,8 +107,11 @@ def train(
     event. on_step: gets step and loss. stop_at: stop after this step, as if interrupted.
     """
     folder = Path(recipe.output.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(recipe.model_dump_json(by_alias=True, indent=1))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"output.folder={folder}: cannot be made ({error.strerror}); give another") from error
+    write_file(folder / "recipe.json", recipe.model_dump_json(by_alias=True, indent=1), error=RecipeError)
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     fabric = Fabric(accelerator="auto", devices=1)
@@ -190,7 +194,7 @@ def train(
                 save_checkpoint(folder / "best.pt", {"average": average.state_dict(), "progress": asdict(progress)})
             else:
                 progress.checks_without_gain += 1
-            (folder / "history.json").write_text(json.dumps(progress.history, indent=1))
+            write_file(folder / "history.json", json.dumps(progress.history, indent=1))
             save()
             if recipe.validate_.patience and progress.checks_without_gain >= recipe.validate_.patience:
                 report(f"stopped early: no better than MAE {progress.best_mae:.4f} of step {progress.best_step}")

@@ -22,12 +22,12 @@ from luxel.dataset.folder.manifest import (
     sha256_of,
     write_json,
     write_manifest,
-    write_whole,
 )
 from luxel.dataset.folder.splits import NAMES, SHARES, assign, leaks, split_rows
 from luxel.dataset.folder.upkeep import BuildSettings
 from luxel.dataset.sources.taxonomy import load_taxonomy
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import hidden_name
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -124,14 +124,8 @@ def test_a_row_of_another_luxel_is_refused() -> None:
         row_from({"scene_id": "x"}, Path("scene.json"))
 
 
-def test_files_are_whole_or_absent(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"one")
-    write_whole(tmp_path / "a", b"two")
-    assert (tmp_path / "a").read_bytes() == b"two"
-    with pytest.raises(DatasetError, match="No such file"):
-        write_whole(tmp_path / "nowhere" / "a", b"")
-    assert [place.name for place in tmp_path.iterdir()] == ["a"]
-    write_whole(tmp_path / "empty", b"")
+def test_the_checksum_of_an_empty_file_is_known(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
     assert sha256_of(tmp_path / "empty") == EMPTY_SHA256
 
 
@@ -144,7 +138,7 @@ def test_json_must_be_an_object_of_finite_numbers(tmp_path: Path) -> None:
 
 
 def test_scenes_being_written_are_not_read(tmp_path: Path) -> None:
-    for name in (".x.partial-1234", "y"):
+    for name in (hidden_name(), "y"):
         (tmp_path / "scenes" / name).mkdir(parents=True)
         record = {field.name: getattr(a_row(name), field.name) for field in fields(FrameRow)}
         write_json(tmp_path / "scenes" / name / "scene.json", {"rows": [record]})

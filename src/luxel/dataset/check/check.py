@@ -43,6 +43,7 @@ from luxel.dataset.iea40k.check_released import check_released
 from luxel.dataset.labels.layers import Layer, expert_maps, read_layers
 from luxel.dataset.sources.taxonomy import AXES, NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.errors import DatasetError, ImageError, LuxelError
+from luxel.jobs.atomic import leftovers
 from luxel.residual import mean_residual_score
 from luxel.residual_files import SCALE, decode_residual
 
@@ -139,7 +140,7 @@ def _check_folders(folder: Path, scenes: dict[str, list[FrameRow]], fingerprint:
     on_disk = {place.parent.name for place in (folder / "scenes").glob(f"[!.]*/{SCENE}")}
     for scene in sorted(on_disk - scenes.keys()):
         yield Problem("manifest", scene, "this scene is on disk but not in the manifest; run luxel dataset split")
-    for leftover in sorted((folder / "scenes").glob(".*.partial-*")):
+    for leftover in leftovers(folder / "scenes"):
         yield Problem("leftover", leftover.name, "half a scene of a killed build; run the build again")
     for scene, rows in scenes.items():
         place = scene_folder(folder, scene)

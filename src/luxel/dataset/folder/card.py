@@ -17,10 +17,10 @@ from luxel.dataset.folder.manifest import (
     scenes_of,
     schema,
     sha256_of,
-    write_whole,
 )
 from luxel.dataset.folder.splits import NAMES
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import write_file
 from luxel.residual_files import SCALE, ZERO
 
 CARD = "README.md"
@@ -86,7 +86,7 @@ def write_card(
     out: Path, record: Mapping[str, Any], rows: Sequence[FrameRow], report: Sequence[Mapping[str, Any]]
 ) -> None:
     """Writes README.md. record: dataset.json. report: outcomes of the last build. Raises DatasetError (full disk)."""
-    write_whole(out / CARD, card(record, rows, report).encode())
+    write_file(out / CARD, card(record, rows, report).encode(), sync=True, error=DatasetError)
 
 
 def card(record: Mapping[str, Any], rows: Sequence[FrameRow], report: Sequence[Mapping[str, Any]]) -> str:
@@ -177,7 +177,7 @@ def card(record: Mapping[str, Any], rows: Sequence[FrameRow], report: Sequence[M
 def write_croissant(out: Path, record: Mapping[str, Any], rows: Sequence[FrameRow]) -> None:
     """Writes croissant.json for the manifest that is there. Raises DatasetError."""
     text = json.dumps(croissant(out, record, rows), indent=1, ensure_ascii=False) + "\n"
-    write_whole(out / CROISSANT, text.encode())
+    write_file(out / CROISSANT, text.encode(), sync=True, error=DatasetError)
 
 
 def croissant(out: Path, record: Mapping[str, Any], rows: Sequence[FrameRow]) -> dict[str, Any]:

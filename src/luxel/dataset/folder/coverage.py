@@ -17,13 +17,14 @@ from PIL import Image
 
 from luxel import images
 from luxel.dataset.folder.card import KINDS, by_level
-from luxel.dataset.folder.manifest import SEEDS, FrameRow, scenes_of, write_whole
+from luxel.dataset.folder.manifest import SEEDS, FrameRow, scenes_of
 from luxel.dataset.folder.scene_files import read_residual
 from luxel.dataset.folder.splits import NAMES
 from luxel.dataset.reference.bracket import LEVELS
 from luxel.dataset.sources.taxonomy import AXES, Taxonomy, load_taxonomy, taxonomy_file
 from luxel.draw import heatmap
-from luxel.errors import LuxelError
+from luxel.errors import DatasetError, LuxelError
+from luxel.jobs.atomic import write_file
 
 COVERAGE = "coverage.html"
 SHOWN_SCENES = 12
@@ -38,7 +39,7 @@ _UNTAGGED = "not tagged"
 
 def write_coverage(out: Path, name: str, rows: Sequence[FrameRow], report: Sequence[Mapping[str, Any]]) -> None:
     """Writes coverage.html. name: of the dataset. report: outcomes of a build. Raises DatasetError (full disk)."""
-    write_whole(out / COVERAGE, page(out, name, rows, report).encode())
+    write_file(out / COVERAGE, page(out, name, rows, report).encode(), sync=True, error=DatasetError)
 
 
 def counts(rows: Iterable[FrameRow], taxonomy: Taxonomy) -> dict[str, dict[str, int]]:

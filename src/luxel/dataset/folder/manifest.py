@@ -13,8 +13,6 @@ the source of the manifest, which can always be rebuilt from it.
 
 import hashlib
 import json
-import os
-import secrets
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -26,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import write_file
 
 FORMAT = 1
 MANIFEST = "manifest.parquet"
@@ -122,7 +121,7 @@ def write_manifest(path: Path, rows: Sequence[FrameRow]) -> None:
     table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema())
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_whole(path, sink.getvalue().to_pybytes())
+    write_file(path, sink.getvalue().to_pybytes(), sync=True, error=DatasetError)
 
 
 def read_manifest(path: Path) -> list[FrameRow]:
@@ -187,21 +186,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Writes a JSON object, whole or not at all; numbers that are not finite are refused."""
-    write_whole(path, (json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all, forced to disk. Raises DatasetError when the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DatasetError(f"{path}: cannot be written: {error.strerror or error}") from error
+    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    write_file(path, text.encode(), sync=True, error=DatasetError)
 
 
 def sha256_of(path: Path) -> str:

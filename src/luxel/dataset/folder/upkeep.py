@@ -6,11 +6,7 @@ written at any time. Every stage works under the dataset's lock, and doing it tw
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,42 +194,6 @@ def scene_folders(out: Path, scenes: Iterable[str] | None = None) -> list[Path]:
         if not (folder / SCENE).is_file():
             raise DatasetError(f"{out}: has no scene {folder.name!r}; its scenes are the folders of {out / 'scenes'}")
     return folders
-
-
-@contextmanager
-def place_folder(final: Path) -> Iterator[Path]:
-    """A hidden folder that takes the place of `final`, forced to disk, when the block ends without an error.
-
-    What was at `final` goes after. Killed anywhere, `final` is the old one, the new one, or for a moment absent.
-    """
-    new, old = (final.with_name(f".{final.name}.{part}-{secrets.token_hex(4)}") for part in ("partial", "old"))
-    new.mkdir(parents=True)
-    try:
-        yield new
-        for file in new.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        if final.exists():
-            final.rename(old)
-        new.rename(final)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def sweep(out: Path) -> None:
-    """Clears up after a killed build. Only under the lock, which says that nobody is working on it.
-
-    Half-made scenes are removed; a scene whose replacement had not taken its place yet is put back.
-    """
-    for old in out.glob("scenes/.*.old-*"):
-        final = old.with_name(old.name[1:].rpartition(".old-")[0])
-        if final.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(final)
-    for half in out.glob("scenes/.*.partial-*"):
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def fingerprint_of(facts: Any) -> str:

@@ -25,10 +25,9 @@ from luxel.dataset.folder.manifest import (
     scenes_of,
     sha256_of,
     write_json,
-    write_whole,
 )
 from luxel.dataset.folder.scene_files import REFERENCE, read_bytes_image, read_residual, save_rows, with_label
-from luxel.dataset.folder.upkeep import BuildSettings, dataset_record, finish, new_record, place_folder, sweep
+from luxel.dataset.folder.upkeep import BuildSettings, dataset_record, finish, new_record
 from luxel.dataset.iea40k.layout import (
     COLUMNS,
     IMAGES,
@@ -46,6 +45,7 @@ from luxel.dataset.iea40k.layout import (
 )
 from luxel.dataset.labels.label import Flag
 from luxel.errors import DatasetError
+from luxel.jobs.atomic import remove_leftovers, write_file, writing_folder
 from luxel.jobs.lock import locked
 from luxel.photometry import FloatArray
 from luxel.residual_files import encode_residual
@@ -131,11 +131,11 @@ def import_released(
             raise DatasetError(f"{out}: is not empty; give a new folder")
         record = new_record(name or out.resolve().name, BuildSettings(), imported=imported)
         write_json(out / DATASET, record)
-        sweep(out)
+        remove_leftovers(out / "scenes")
         for scene, frames in scenes_of(rows).items():
             final = scene_folder(out, scene)
             if not final.exists():
-                with place_folder(final) as place:
+                with writing_folder(final, sync=True) as place:
                     _import_scene(folder, place, scene, frames)
             progress(scene)
         return finish(out, [])
@@ -217,4 +217,4 @@ def _save_map(path: Path, codes: npt.NDArray[np.int16]) -> None:
 def _write_table(path: Path, lines: Iterable[tuple[str, str, float]]) -> None:
     text = ",".join(COLUMNS) + "\n"
     text += "".join(f"{img_id},{ref_id},{score:.4f}\n" for img_id, ref_id, score in lines)
-    write_whole(path, text.encode())
+    write_file(path, text.encode(), sync=True, error=DatasetError)

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.folder.manifest import write_whole
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError, ImageError
+from luxel.jobs.atomic import write_file
 from luxel.photometry import FloatArray
 from luxel.residual_files import decode_residual, encode_residual
 
@@ -133,7 +133,7 @@ def write_layer(folder: Path, layer: Layer) -> Path:
         images.write(folder / f"{layer.id}.amount.png", encode_residual(layer.amount))
     else:
         record["amount"] = float(layer.amount)
-    write_whole(place, json.dumps(record, indent=1).encode())
+    write_file(place, json.dumps(record, indent=1).encode(), sync=True, error=DatasetError)
     return place
 
 

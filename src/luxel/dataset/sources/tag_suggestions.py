@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from luxel.dataset.align.tones import tones
 from luxel.dataset.develop import develop_frame, develop_light, shrink_encoded
-from luxel.dataset.folder.manifest import write_whole
 from luxel.dataset.reference.bracket import frame
 from luxel.dataset.sources.scan import SceneSource
 from luxel.dataset.sources.taxonomy import AXES, Taxonomy
 from luxel.errors import DatasetError, LuxelError, MissingExtraError
+from luxel.jobs.atomic import write_file
 from luxel.photometry import FloatArray, lightness
 
 DARK_BELOW, CLEAR_ABOVE = 0.33, 0.6
@@ -182,7 +182,7 @@ def write_suggestions(path: Path, suggestions: Iterable[Suggestion]) -> int:
             shares = ("" if p is None else f"{p:.3f}" for p in (row.scene_probability, row.light_probability))
             table.writerow([row.name, row.scene, row.light, row.tone, *shares, row.suggested_by])
             count += 1
-    write_whole(path, text.getvalue().encode())
+    write_file(path, text.getvalue().encode(), sync=True, error=DatasetError)
     return count
 
 

@@ -1,0 +1,13 @@
+"""Searching for images as the commands do."""
+
+from collections.abc import Callable, Sequence
+
+from luxel.images import SUFFIXES
+from luxel.jobs.find import Found, find
+
+
+def images_in(
+    patterns: Sequence[str], *, recursive: bool = False, warn: Callable[[str], None] = lambda message: None
+) -> list[Found]:
+    """The images that files, folders and globs stand for."""
+    return find(patterns, endings=SUFFIXES, recursive=recursive, warn=warn)
