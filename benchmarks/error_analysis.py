@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 from luxel.assessment.runtime import load, predict
 from luxel.assessment.weights import locate
 from luxel.benchmark.trivial import TRIVIAL
-from luxel.cli.progress import bar
+from luxel.cli.console import track
 from luxel.dataset.reference.bracket import LEVELS
 from luxel.photometry import as_unit_float, lightness
 from luxel.samples.scenes import data_root, list_sources, render_store
@@ -78,7 +78,7 @@ def main() -> None:
     kinds: dict[str, list[Map]] = {}
     sizes: dict[str, list[Map]] = {level: [] for level in LEVELS}
     total = asked.pictures or len(store) * len(LEVELS)
-    for picture in bar(validation_pictures(store, limit=asked.pictures), total, "measuring"):
+    for picture in track(validation_pictures(store, limit=asked.pictures), total, "measuring"):
         unit = as_unit_float(picture.image)
         prediction = predict(network, unit)
         for kind, row in by_kind(picture, [prediction, TRIVIAL["local_mid_grey"](unit)]).items():

@@ -189,7 +189,7 @@ def test_save_writes_what_is_asked_for_and_says_where(judge: Assessor, tmp_path:
     result = judge.assess(picture(300, 400))
     out = tmp_path / "new" / "folder"
     written = result.save(out, "IMG_1.v2", overlay=True)
-    assert written == [out / f"IMG_1.v2.{part}" for part in ("residual.png", "heatmap.png", "overlay.jpg")]
+    assert written == [out / f"IMG_1.v2.{part}" for part in ("residual.png", "heatmap.jpg", "overlay.jpg")]
     assert sorted(written) == sorted(out.iterdir())
     with Image.open(written[0]) as saved:
         codes = np.asarray(saved).astype(np.uint16)
@@ -201,7 +201,7 @@ def test_save_writes_what_is_asked_for_and_says_where(judge: Assessor, tmp_path:
 def test_save_takes_the_pictures_name_and_refuses_bad_places(judge: Assessor, tmp_path: Path) -> None:
     Image.fromarray(picture(90, 120)).save(tmp_path / "photo.png")
     result = judge.assess(tmp_path / "photo.png")
-    assert result.save(tmp_path / "out", residual=False) == [tmp_path / "out" / "photo.heatmap.png"]
+    assert result.save(tmp_path / "out", residual=False) == [tmp_path / "out" / "photo.heatmap.jpg"]
     with pytest.raises(LuxelError, match=r"photo\.png: cannot be made"):
         result.save(tmp_path / "photo.png")
     with pytest.raises(LuxelError, match=r"'\.\./x': give a plain file name"):

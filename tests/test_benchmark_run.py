@@ -279,8 +279,8 @@ def settings(place: Path, tmp_path: Path) -> BenchmarkSettings:
 def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkSettings) -> None:
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
     lines: list[str] = []
-    first = protocol.run(jobs[:1], settings, report=lines.append)
-    again = protocol.run(jobs, settings, report=lines.append)
+    first = protocol.run_rows(jobs[:1], settings, report=lines.append)
+    again = protocol.run_rows(jobs, settings, report=lines.append)
     assert [row.method for row in first] == ["zero"]
     assert [row.method for row in again] == ["pieanet"]
     assert len(lines) == 2
@@ -296,11 +296,11 @@ def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkS
 
 def test_a_method_that_fails_is_a_row_with_the_reason(settings: BenchmarkSettings, tmp_path: Path) -> None:
     job = protocol.Job("released", "pixel", 0, 0)
-    made = protocol.run([job], settings, report=lambda line: None)
+    made = protocol.run_rows([job], settings, report=lambda line: None)
     assert made[0].status == "failed"
     assert "--released" in (made[0].reason or "")
-    assert protocol.run([job], settings, report=lambda line: None) == []
-    again = protocol.run([job], settings, report=lambda line: None, retry_failed=True)
+    assert protocol.run_rows([job], settings, report=lambda line: None) == []
+    again = protocol.run_rows([job], settings, report=lambda line: None, retry_failed=True)
     assert [row.status for row in again] == ["failed"]
 
 
@@ -318,7 +318,7 @@ def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
     )
     write_row(settings.out, spent)
     with pytest.raises(LuxelError, match=r"this run has procedural, 48 px .*; 16 images; batch 4; give another --out"):
-        protocol.run([protocol.Job("zero", "pixel", 0, 0)], settings)
+        protocol.run_rows([protocol.Job("zero", "pixel", 0, 0)], settings)
 
 
 @pytest.mark.parametrize(
@@ -346,10 +346,10 @@ def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dic
     )
     write_row(settings.out, row)
     write_row(settings.out, replace(row, seed=0))  # there already: nothing is trained
-    assert protocol.run([job], settings) == []
+    assert protocol.run_rows([job], settings) == []
     write_row(settings.out, replace(row, **change))
     with pytest.raises(LuxelError, match=f"holds nima .*{told}"):
-        protocol.run([job], settings)
+        protocol.run_rows([job], settings)
 
 
 def test_a_batch_is_shared_out_evenly(settings: BenchmarkSettings) -> None:
@@ -363,7 +363,7 @@ def test_a_map_without_error_has_no_psnr(settings: BenchmarkSettings, tmp_path: 
     shutil.copytree(settings.frames, place)
     first = int(open_frames(place).indices(0, "test")[0])
     np.lib.format.open_memmap(place / "residuals.npy", "r+")[first] = 0  # a frame that is its own reference
-    (row,) = protocol.run([protocol.Job("zero", "pixel", 0, 0)], replace(settings, frames=place))
+    (row,) = protocol.run_rows([protocol.Job("zero", "pixel", 0, 0)], replace(settings, frames=place))
     assert (row.status, row.psnr) == ("ok", None)
     assert row.ssim is not None
     assert row.ssim_2 is not None
@@ -383,7 +383,7 @@ if __name__ == "__main__":
         accelerator="cpu",
     )
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "pixel", 0, 0)]
-    protocol.run(jobs, settings, report=lambda line: print(line, flush=True))
+    protocol.run_rows(jobs, settings, report=lambda line: print(line, flush=True))
 """
 
 
@@ -405,7 +405,7 @@ def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(
     assert {path.suffix for path in settings.out.iterdir() if path.name.startswith("zero.")} == {".json", ".npy"}
     assert not list(settings.out.glob("pieanet.*"))
     jobs = [protocol.Job(name, "pixel", 0, 0) for name in ("zero", "pieanet")]
-    assert [row.method for row in protocol.run(jobs, settings, report=lambda line: None)] == ["pieanet"]
+    assert [row.method for row in protocol.run_rows(jobs, settings, report=lambda line: None)] == ["pieanet"]
 
 
 def _awaited(found: Callable[[], Any]) -> Any:
@@ -443,7 +443,7 @@ def test_a_trunk_starts_from_the_users_weights(tmp_path: Path) -> None:
 
 def test_two_processes_train_one_row(settings: BenchmarkSettings) -> None:
     job = protocol.Job("pieanet", "pixel", 0, 0)
-    made = protocol.run([job], replace(settings, devices=2), report=lambda line: None)
+    made = protocol.run_rows([job], replace(settings, devices=2), report=lambda line: None)
     assert made[0].status == "ok", made[0].reason
     assert made[0].images_seen == 16
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from luxel import images
-from luxel.dataset.build import build
+from luxel.dataset.build import build_dataset
 from luxel.dataset.folder.manifest import write_manifest
 from luxel.dataset.folder.upkeep import BuildSettings, resplit
 from luxel.dataset.iea40k.convert_released import export_released
@@ -30,7 +30,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten scenes of three frames, 64 x 96."""
     folder = tmp_path_factory.mktemp("built")
     sources = [write_source(folder / "in", f"scene{i:02}", i) for i in range(10)]
-    build(sources, folder / "data", settings=BuildSettings(short_side=64), prepare=prepare)  # type: ignore[arg-type]
+    build_dataset(sources, folder / "data", settings=BuildSettings(short_side=64), prepare=prepare)  # type: ignore[arg-type]
     resplit(folder / "data", shares=(0.6, 0.2, 0.2))
     return folder / "data"
 

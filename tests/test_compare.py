@@ -14,8 +14,17 @@ import standin_network as standin
 from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.cli import app
-from luxel.compare import compare as comparing
-from luxel.compare.compare import Comparison, Figures, Panel, match, ranking, remark
+from luxel.compare.compare import (
+    LOST_DETAIL,
+    Case,
+    Comparison,
+    Figures,
+    Panel,
+    compare_versions,
+    match,
+    ranking,
+    remark,
+)
 from luxel.compare.results import interval_text, page, pictures_csv, ranking_csv
 from luxel.compare.sheet import Sheets, sheet
 from luxel.draw import heatmap
@@ -107,7 +116,7 @@ def test_what_cannot_be_matched_is_told_in_one_line(
 def test_figures_are_those_of_the_map(tmp_path: Path, assessor: Assessor) -> None:
     # The stand-in says r = 0.5 - Y', so a grey of level n has |r| = |0.5 - n / 255|.
     files = [write(tmp_path / f"{level}.png", level) for level in (26, 102, 230)]
-    result = comparing.compare(match(files[0], files[1:]), assessor)
+    result = compare_versions(match(files[0], files[1:]), assessor)
     figures = result.figures["26"]
     for version, level in zip(result.versions, (26, 102, 230), strict=True):
         assert figures[version].residual == pytest.approx(abs(0.5 - level / 255), abs=2e-3)
@@ -123,14 +132,14 @@ def test_an_unreadable_version_leaves_its_picture_out_for_all(tmp_path: Path, as
     for file in ("in/a.png", "in/b.png", "fec/a.png"):
         write(tmp_path / file)
     (tmp_path / "fec/b.png").write_bytes(b"no picture")
-    result = comparing.compare(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+    result = compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
     assert list(result.figures) == ["a"]
     assert len(result.left_out) == 1
     assert "b.png" in result.left_out[0]
     assert "b is left out" in result.left_out[0]
     (tmp_path / "fec/a.png").write_bytes(b"")
     with pytest.raises(LuxelError, match="nothing to compare"):
-        comparing.compare(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+        compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
 
 
 def test_one_picture_has_no_interval_and_says_so() -> None:
@@ -197,13 +206,13 @@ def test_versions_that_lost_detail_never_rank_above_the_original(tmp_path: Path,
     bright = to_srgb(expose(to_linear(picture / 255), 0.7)) * 255
     for name, version in {**lost, "bright": bright}.items():
         images.write(tmp_path / f"{name}.png", np.rint(version).astype(np.uint8))
-    result = comparing.compare(
+    result = compare_versions(
         match(tmp_path / "in.png", [tmp_path / f"{name}.png" for name in (*lost, "bright")]), assessor
     )
     ranks = ranking(result)
     assert [rank.version for rank in ranks[:2]] == ["original", "bright"]
     assert ranks[1].detail.mean > 0.8
-    assert {rank.version: rank.reason for rank in ranks[2:]} == dict.fromkeys(lost, comparing.LOST_DETAIL)
+    assert {rank.version: rank.reason for rank in ranks[2:]} == dict.fromkeys(lost, LOST_DETAIL)
     assert {rank.better for rank in ranks[2:]} == {0}
     assert ranks[2].residual.mean < ranks[0].residual.mean  # By its residual alone it would be first.
     assert "lost detail" in ranking_csv(result, ranks)
@@ -265,7 +274,7 @@ def test_the_sheets_kept_are_those_that_differ_most(tmp_path: Path) -> None:
     sheets = Sheets(tmp_path, 2)
     for name, spread in (("a", 0.1), ("b", 0.4), ("c", 0.1), ("d", 0.2)):
         figures = {"original": Figures(0.5, 0, 0, 5), "m": Figures(0.5 - spread, 0, 0, 5)}
-        case = comparing.Case(name, {})
+        case = Case(name, {})
         sheets.add(case, figures, {version: panel(0.1) for version in figures})
     assert list(sheets.files()) == ["b", "d"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.compare.png", "d.compare.png"]

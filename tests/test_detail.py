@@ -5,9 +5,9 @@ import numpy.typing as npt
 import pytest
 
 from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
-from luxel.draw import demo
 from luxel.filters.gaussian import blur
 from luxel.photometry import expose, to_linear, to_srgb
+from stand_ins import backlit
 
 Picture = npt.NDArray[np.float32]
 
@@ -15,7 +15,7 @@ Picture = npt.NDArray[np.float32]
 @pytest.fixture(scope="module")
 def scene() -> Picture:
     """A photograph-like scene with all its values between 0.15 and 0.65, so that +-1 EV does not clip."""
-    return np.asarray(0.15 + 0.5 * reduced(demo.scene(480, 720)), np.float32)
+    return np.asarray(0.15 + 0.5 * reduced(backlit.scene(480, 720)), np.float32)
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:

@@ -206,7 +206,7 @@ def test_nothing_is_written_unless_asked_and_never_the_picture(tmp_path: Path) -
         ("both", ["IMG_1.CR2.xmp", "IMG_1.xmp"]),
     ],
 )
-def test_both_naming_styles(tmp_path: Path, style: culling.Style, names: list[str]) -> None:
+def test_both_naming_styles(tmp_path: Path, style: culling.SidecarStyle, names: list[str]) -> None:
     apply([Wish(picture(tmp_path), 3)], style=style, write=True)
     assert sorted(path.name for path in tmp_path.glob("*.xmp")) == names
 

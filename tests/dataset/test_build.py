@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from luxel import images
-from luxel.dataset.build import SceneOutcome, build
-from luxel.dataset.check.check import check
+from luxel.dataset.build import SceneOutcome, build_dataset
+from luxel.dataset.check.check import check_dataset
 from luxel.dataset.check.problems import difference_hash, near_duplicates
 from luxel.dataset.folder import upkeep
 from luxel.dataset.folder.manifest import FrameRow, read_json, read_manifest, write_json
@@ -42,7 +42,7 @@ NOW = "2026-11-23T12:00:00+00:00"
 
 
 def make(out: Path, sources: list[SceneSource], **more: object) -> list[SceneOutcome]:
-    return build(sources, out, settings=SMALL, prepare=prepare, **more)  # type: ignore[arg-type]
+    return build_dataset(sources, out, settings=SMALL, prepare=prepare, **more)  # type: ignore[arg-type]
 
 
 def sources_of(folder: Path, n: int, kind: str = "scene") -> list[SceneSource]:
@@ -54,7 +54,7 @@ def rows_of(out: Path) -> list[FrameRow]:
 
 
 def kinds(out: Path) -> Counter[str]:
-    return Counter(problem.kind for problem in check(out).problems)
+    return Counter(problem.kind for problem in check_dataset(out).problems)
 
 
 def times(out: Path) -> dict[str, int]:
@@ -78,7 +78,7 @@ def dataset(pristine: Path, tmp_path: Path) -> Path:
 
 
 def test_a_dataset_is_whole_and_sound(pristine: Path) -> None:
-    result = check(pristine)
+    result = check_dataset(pristine)
     assert result.problems == []
     assert (result.layout, result.scenes, result.frames) == ("luxel", 3, 9)
     for name in ("README.md", "croissant.json", "coverage.html", "report.json", "dataset.json", "manifest.parquet"):
@@ -147,14 +147,14 @@ def test_a_changed_source_is_built_again_and_only_that(tmp_path: Path) -> None:
     assert [outcome.state for outcome in make(tmp_path / "out", sources)] == ["kept", "built"]
     after = times(tmp_path / "out")
     assert (before["scene00"] == after["scene00"], before["scene01"] == after["scene01"]) == (True, False)
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
 
 
 def test_a_lost_file_is_made_again(dataset: Path, pristine: Path) -> None:
     (dataset / rows_of(dataset)[0].residual).unlink()
     sources = sources_of(pristine.parent / "in", 3)
     assert [outcome.state for outcome in make(dataset, sources)] == ["built", "kept", "kept"]
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
 
 
 def test_one_bad_scene_is_a_row_with_the_reason(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_one_bad_scene_is_a_row_with_the_reason(tmp_path: Path) -> None:
     assert "truncated HDR" in page
     assert "SSIM 0.21" in page
     assert str(tmp_path) not in page + (tmp_path / "out/report.json").read_text(), "a machine's path is published"
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
 
 
 def test_a_failed_scene_is_tried_again(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_failed_scene_is_tried_again(tmp_path: Path) -> None:
 
     other = tmp_path / "in" / "mended.hdr"
     other.write_text("1")
-    outcome = build(sources, tmp_path / "out", settings=SMALL, prepare=mended)[0]  # type: ignore[arg-type]
+    outcome = build_dataset(sources, tmp_path / "out", settings=SMALL, prepare=mended)[0]  # type: ignore[arg-type]
     assert (outcome.state, len(calls)) == ("built", 1)
 
 
@@ -211,11 +211,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from stand_ins.dataset_scenes import prepare, write_source
-from luxel.dataset.build import BuildSettings, build
+from luxel.dataset.build import BuildSettings, build_dataset
 
 if __name__ == "__main__":
     sources = [write_source(Path(sys.argv[1]), f"slow{i:02}", i) for i in range(6)]
-    build(sources, Path(sys.argv[2]), settings=BuildSettings(short_side=48), prepare=prepare, jobs=2,
+    build_dataset(sources, Path(sys.argv[2]), settings=BuildSettings(short_side=48), prepare=prepare, jobs=2,
           progress=lambda outcome: print(outcome.scene_id, outcome.state, flush=True))
 """
 
@@ -245,7 +245,7 @@ def test_killed_and_run_again_nothing_is_lost_or_done_twice(tmp_path: Path) -> N
         assert states[scene] == "kept"
         assert times(tmp_path / "out")[scene] == standing[scene]
     assert len(rows_of(tmp_path / "out")) == 6 * 3
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
     assert not list((tmp_path / "out/scenes").glob(".*"))
 
 
@@ -291,13 +291,13 @@ def test_other_settings_are_refused_or_rebuilt_never_mixed(tmp_path: Path) -> No
     make(tmp_path / "out", sources)
     other = replace(SMALL, rules=LabelRules(severe=-0.8))
     with pytest.raises(DatasetError, match=r"severe -0\.9 instead of -0\.8.*--rebuild"):
-        build(sources, tmp_path / "out", settings=other, prepare=prepare)
+        build_dataset(sources, tmp_path / "out", settings=other, prepare=prepare)
     # A rebuild that reached one scene only: check says so, and the next build does the rest.
-    build(sources[:1], tmp_path / "out", settings=other, prepare=prepare, rebuild=True)
+    build_dataset(sources[:1], tmp_path / "out", settings=other, prepare=prepare, rebuild=True)
     assert "settings" in kinds(tmp_path / "out")
-    outcomes = build(sources, tmp_path / "out", settings=other, prepare=prepare)
+    outcomes = build_dataset(sources, tmp_path / "out", settings=other, prepare=prepare)
     assert [outcome.state for outcome in outcomes] == ["kept", "built"]
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -360,14 +360,14 @@ def test_experts_layers_are_merged_and_taken_back(dataset: Path) -> None:
     assert np.all(confidence[touched] == 1)
     assert row.experts == "anna;ben;cleo"
     assert {name for name in rows if rows[name] != before[name]} == {"scene00/P0"}
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
     assert relabel(dataset) == (0, [])
     for place in folder.iterdir():
         place.unlink()
     folder.rmdir()
     assert relabel(dataset, ["scene00"]) == (1, [])
     assert rows_of(dataset) == list(before.values())
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
 
 
 def test_layers_outlive_a_rebuild_or_are_named(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_layers_outlive_a_rebuild_or_are_named(tmp_path: Path) -> None:
     outcome = make(tmp_path / "out", sources)[0]
     assert "other blocks" in outcome.notes[0]
     assert rows_of(tmp_path / "out")[1].experts == "anna"
-    problems = check(tmp_path / "out").problems
+    problems = check_dataset(tmp_path / "out").problems
     assert [(problem.kind, problem.place) for problem in problems] == [("layer", "scene00/P0")]
 
 
@@ -402,7 +402,7 @@ def test_a_person_decides_a_block_and_everything_follows(dataset: Path) -> None:
         "scene00/P0",
         "scene00/P2",
     }
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
     decisions = read_json(dataset / "scenes/scene00/zones.json")["decisions"]
     assert [d["decided_by"] for d in decisions][:2] == ["anna", "rules"]
     with pytest.raises(DatasetError, match="no block 999"):
@@ -419,7 +419,7 @@ def test_decisions_of_people_outlive_a_rebuild_or_are_kept_aside(tmp_path: Path)
     sources[0] = replace(sources[0], tags={"scene": "street", "light": "", "tone": ""})  # built again, same blocks
     assert make(tmp_path / "out", sources)[0].state == "built"
     assert read_json(zones)["decisions"][0]["decided_by"] == "anna"
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
     sources[0] = write_source(tmp_path / "in", "scene00", 99)  # another picture: other blocks
     assert "1 zone decisions by people" in make(tmp_path / "out", sources)[0].notes[-1]
     assert read_json(tmp_path / "out/outdated/scene00.zones.json")["decisions"][0]["decided_by"] == "anna"
@@ -443,7 +443,7 @@ def test_broken_decisions_are_named(dataset: Path) -> None:
     write_json(zones, {**record, "decisions": record["decisions"][1:]})
     with pytest.raises(DatasetError, match=r"zones\.json.*one for each"):
         rereference(dataset)
-    assert any("zones.json" in str(problem) for problem in check(dataset).problems)
+    assert any("zones.json" in str(problem) for problem in check_dataset(dataset).problems)
 
 
 def test_a_scene_whose_replacement_was_killed_is_put_back(dataset: Path, pristine: Path) -> None:
@@ -451,7 +451,7 @@ def test_a_scene_whose_replacement_was_killed_is_put_back(dataset: Path, pristin
     (dataset / "scenes" / hidden_name()).mkdir()
     sources = sources_of(pristine.parent / "in", 3)
     assert [outcome.state for outcome in make(dataset, sources)] == ["kept"] * 3
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
     assert not list((dataset / "scenes").glob(".*"))
 
 
@@ -459,7 +459,7 @@ def test_splits_can_be_made_anew(dataset: Path) -> None:
     rows = resplit(dataset, seed=7, shares=(0.5, 0.5, 0))
     assert {row.split for row in rows} <= {"train", "val"}
     assert read_json(dataset / "dataset.json")["split"] == {"seed": 7, "shares": [0.5, 0.5, 0]}
-    assert check(dataset).problems == []
+    assert check_dataset(dataset).problems == []
     with pytest.raises(DatasetError, match="sum to 1"):
         resplit(dataset, shares=(1, 1, 1))
     with pytest.raises(DatasetError, match="no scene 'nowhere'"):
@@ -570,14 +570,14 @@ def test_check_names_every_kind_of_damage(dataset: Path, case: str) -> None:
     if case == "no dataset.json":
         assert "dataset" in found
     else:
-        assert found.keys() == expected, [str(problem) for problem in check(dataset).problems]
+        assert found.keys() == expected, [str(problem) for problem in check_dataset(dataset).problems]
 
 
 def test_check_names_all_problems_not_the_first(dataset: Path) -> None:
     (dataset / "scenes/scene00/P0.png").unlink()
     (dataset / "scenes/scene01/N2.residual.png").write_bytes(b"")
     (dataset / "scenes/scene02/reference.png").unlink()
-    text = "\n".join(map(str, check(dataset, jobs=2).problems))
+    text = "\n".join(map(str, check_dataset(dataset, jobs=2).problems))
     for place in ("scene00/P0.png", "scene01/N2.residual.png", "scene02/reference.png"):
         assert place in text
 
@@ -588,7 +588,7 @@ def test_check_finds_a_scene_in_two_splits(dataset: Path) -> None:
     rows = rows_of(dataset)
     other = next(name for name in ("train", "val", "test") if name != rows[0].split_2)
     write_manifest(dataset / "manifest.parquet", [replace(rows[0], split_2=other), *rows[1:]])
-    found = [problem for problem in check(dataset).problems if problem.kind == "split-leak"]
+    found = [problem for problem in check_dataset(dataset).problems if problem.kind == "split-leak"]
     assert {problem.place for problem in found} == {"scene scene00", "group scene00"}
     assert "split_2" in found[0].message
 
@@ -596,7 +596,7 @@ def test_check_finds_a_scene_in_two_splits(dataset: Path) -> None:
 def test_check_finds_one_picture_under_two_names(tmp_path: Path) -> None:
     sources = [write_source(tmp_path / "in", name, 5) for name in ("one", "two")]
     make(tmp_path / "out", sources)
-    problems = check(tmp_path / "out").problems
+    problems = check_dataset(tmp_path / "out").problems
     assert [problem.kind for problem in problems] == ["duplicate"]
     assert "two" in str(problems[0])
 

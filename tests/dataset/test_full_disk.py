@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from luxel.dataset.build import SceneOutcome, build
-from luxel.dataset.check.check import check
+from luxel.dataset.build import SceneOutcome, build_dataset
+from luxel.dataset.check.check import check_dataset
 from luxel.dataset.folder.manifest import read_manifest
 from luxel.dataset.folder.upkeep import BuildSettings
 from luxel.dataset.sources.scan import SceneSource
@@ -22,7 +22,7 @@ POINTS = [*sorted(np.random.default_rng(0).uniform(0, 1, 7)), 0.0, 0.97, 0.999]
 
 def make(out: Path, sources: list[SceneSource], disk: Disk) -> list[SceneOutcome]:
     with disk.used():
-        return build(sources, out, settings=SMALL, prepare=prepare)
+        return build_dataset(sources, out, settings=SMALL, prepare=prepare)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_build_goes_on_after_the_disk_was_full(
     assert {outcome.scene_id: outcome.state for outcome in outcomes} == {
         source.scene_id: "kept" if source.scene_id in standing else "built" for source in sources
     }
-    assert check(out).problems == []
+    assert check_dataset(out).problems == []
     for row in read_manifest(pristine / "manifest.parquet"):
         for file in (row.image, row.reference, row.residual, row.confidence, row.flags):
             assert (out / str(file)).read_bytes() == (pristine / str(file)).read_bytes(), file

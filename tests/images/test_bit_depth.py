@@ -173,7 +173,7 @@ def test_heic_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = tmp_path / "a.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    fails(path, "luxel[heif]")
+    fails(path, "pip install pillow-heif")
 
 
 def test_avif_10_bit_and_code_points(tmp_path: Path) -> None:

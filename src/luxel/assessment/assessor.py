@@ -23,7 +23,6 @@ from luxel.filters.guided import guided_upsample
 from luxel.filters.shrink import GRID, shrink, working_shape
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
-from luxel.residual_files import encode_residual
 
 WORKING_SIZE = 256
 """Short side in pixels at which the network sees a picture: the size it was trained at."""
@@ -118,57 +117,37 @@ class Assessment:
         palette: str = "red-blue",
         limit: float = 0.5,
     ) -> list[Path]:
-        """Writes pictures of the assessment; returns their paths.
+        """Writes the files that `luxel assess` writes; returns their paths.
 
         folder: created if it does not exist.
         stem: first part of the file names; None takes the picture's own, or "assessment" for an array.
-        heatmap: write STEM.heatmap.png, with legend, at screen size.
-        overlay: write STEM.overlay.jpg, picture, heat map and overlay side by side, at screen size. The overlay tints
-        only pixels with |r| > threshold of this assessment.
+        heatmap: write STEM.heatmap.jpg, with legend, at screen size.
+        overlay: write STEM.overlay.jpg, image, heat map and overlay side by side, at screen size. The overlay tints
+            only pixels with |r| > threshold of this assessment.
         residual: write STEM.residual.png, the map at full size in 16 bit (`luxel.residual_files`).
         palette: one of `luxel.draw.heatmap.PALETTES`.
         limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
-        Raises LuxelError if the folder cannot be created or the stem is not a plain file name, ImageError if writing
-        fails, ValueError for an unknown palette or a limit outside (0, 1].
+        Raises LuxelError if the folder cannot be made or the stem is not a plain file name, ImageError if a file cannot
+        have its name, ValueError for an unknown palette or a limit outside (0, 1].
         """
-        from luxel import images
-        from luxel.draw import heatmap as maps
+        from luxel.draw.files import MapStyle, write_maps
+        from luxel.jobs.find import OUTPUT_ENDINGS
 
-        folder = Path(folder)
         name = stem or (self.path.stem if self.path else "assessment")
         if Path(name).name != name:
             raise LuxelError(f"stem {name!r}: give a plain file name; the place goes into folder")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LuxelError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
-        written: list[Path] = []
+        wanted = {"residual": residual, "heatmap": heatmap, "overlay": overlay}
+        files = {kind: Path(folder) / f"{name}{OUTPUT_ENDINGS[kind]}" for kind, chosen in wanted.items() if chosen}
+        style = MapStyle(palette=palette, limit=limit, threshold=self.threshold)
+        write_maps(files, self.image, self.residual, style=style, caption=self.caption())
+        return list(files.values())
 
-        def write(suffix: str, pixels: npt.NDArray[Any]) -> None:
-            path = folder / f"{name}.{suffix}"
-            images.write(path, pixels)
-            written.append(path)
-
-        if residual:
-            write("residual.png", encode_residual(self.residual))
-        if heatmap:
-            shown = maps.render(maps.fit(self.residual), palette=palette, limit=limit)
-            write("heatmap.png", maps.with_legend(shown, palette=palette, limit=limit, threshold=self.threshold))
-        if overlay:
-            areas = f"over {self.over:.1%}   under {self.under:.1%}"
-            caption = f"score {self.score:.2f}   {areas}   EV {advice_text(self.ev, self.ev_bound)}"
-            write(
-                "overlay.jpg",
-                maps.side_by_side(
-                    self.image,
-                    self.residual,
-                    palette=palette,
-                    limit=limit,
-                    threshold=self.threshold,
-                    caption=caption,
-                ),
-            )
-        return written
+    def caption(self) -> str:
+        """The figures in one line, for people."""
+        return (
+            f"score {self.score:.1f}     over {self.over:.0%}     under {self.under:.0%}"
+            f"     advice {advice_text(self.ev, self.ev_bound)} EV"
+        )
 
 
 class Assessor:

@@ -2,27 +2,22 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Literal
 
 import luxel
-from luxel import images
-from luxel.assessment.assessor import Assessment, Assessor
-from luxel.assessment.ev import advice_text
+from luxel.assessment.assessor import Assessor
 from luxel.assessment.head import load_head
 from luxel.assessment.journal import Journal, Row, Stamp
 from luxel.draw import heatmap
-from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.draw.files import MapStyle, write_maps
+from luxel.errors import LuxelError, reason_of
 from luxel.jobs.find import Found, free_name, overwritten_input
 from luxel.jobs.processes import Died, in_processes, usable_cores
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
-from luxel.residual_files import encode_residual
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,11 @@ class Settings:
     def assessor(self, threads: int | None = None) -> Assessor:
         """A new assessor for these settings. threads: None leaves the number to it."""
         return Assessor(self.weights, threads=threads, backend=self.backend, threshold=self.threshold, head=self.head)
+
+    @property
+    def style(self) -> MapStyle:
+        """How the files look."""
+        return MapStyle(palette=self.palette, limit=self.limit, threshold=self.threshold, full_size=self.full_size)
 
     def fingerprint(self, weights_sha256: str) -> str:
         """Hash that changes when a row could: of these settings, the weights' content, luxel and its score."""
@@ -173,88 +173,22 @@ class Run:
 def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path | None) -> Row:
     """The row of one picture; writes its files into `out`.
 
-    The row has `path`, the values of `Assessment.to_dict`, `outputs` (kind -> file relative to `out`) and `error`
-    (None, or one line when the picture cannot be assessed; then there are no values).
+    picture: from `find`.
+    settings: which files, and how they look.
+    assessor: what assesses.
+    out: folder of the files; None writes none.
+    Returns `path`, the values of `Assessment.to_dict`, `outputs` (kind -> file relative to `out`, "/" between) and
+    `error` (None, or one line when the picture cannot be assessed or its files not be written; then no values).
     Raises LuxelError when nothing can be assessed any more (weights) or written (`out`).
     """
     try:
         assessment = assessor.assess(picture.path)
-    except (ImageError, MissingExtraError) as error:
-        return _failure(picture, str(error))
-    except MemoryError:
-        return _failure(picture, "not enough memory for this picture; use fewer --jobs")
-    except LuxelError:
-        raise
+        files = {} if out is None else {kind: picture.output(out, kind) for kind in settings.outputs}
+        write_maps(files, assessment.image, assessment.residual, style=settings.style, caption=assessment.caption())
     except Exception as error:
-        # A fault of ours on one picture must not cost the other hundred thousand; it is told, with its place.
-        logging.getLogger("luxel.assessment.batch").exception("%s: unexpected error", picture.path)
-        return _failure(picture, f"unexpected {type(error).__name__}: {error}")
-    outputs = write_outputs(picture, assessment, settings, out) if out is not None else {}
+        return _failure(picture, reason_of(error, picture.path))
+    outputs = {kind: picture.output(Path(), kind).as_posix() for kind in files}
     return {**assessment.to_dict(), "path": str(picture.path), "outputs": outputs, "error": None}
-
-
-def write_outputs(picture: Found, assessment: Assessment, settings: Settings, out: Path) -> dict[str, str]:
-    """Writes the files of `settings.outputs` for one picture. Returns kind -> path relative to `out`, "/" between.
-
-    Raises LuxelError when they cannot be written.
-    """
-    written = {}
-    for kind in settings.outputs:
-        file = picture.output(out, kind)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LuxelError(f"{file.parent}: cannot be made ({error.strerror}); choose another --out") from error
-        images.write(file, _DRAW[kind](assessment, settings))
-        written[kind] = file.relative_to(out).as_posix()
-    return written
-
-
-def caption(assessment: Assessment) -> str:
-    """The figures of an assessment in one line, for people."""
-    return (
-        f"score {assessment.score:.1f}     over {assessment.over:.0%}     under {assessment.under:.0%}"
-        f"     advice {advice_text(assessment.ev, assessment.ev_bound)} EV"
-    )
-
-
-def _draw_heatmap(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
-    residual = heatmap.fit(assessment.residual, _long_side(settings))
-    drawn = heatmap.render(residual, palette=settings.palette, limit=settings.limit)
-    return heatmap.with_legend(drawn, palette=settings.palette, limit=settings.limit, threshold=settings.threshold)
-
-
-def _draw_tinted(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
-    image, residual = (heatmap.fit(array, _long_side(settings)) for array in (assessment.image, assessment.residual))
-    look = {"limit": settings.limit, "threshold": settings.threshold}
-    tinted = heatmap.overlay(image, residual, palette=settings.palette, **look)
-    return heatmap.with_legend(tinted, palette=settings.palette, **look)
-
-
-def _draw_overlay(assessment: Assessment, settings: Settings) -> heatmap.ByteArray:
-    return heatmap.side_by_side(
-        assessment.image,
-        assessment.residual,
-        palette=settings.palette,
-        limit=settings.limit,
-        threshold=settings.threshold,
-        caption=caption(assessment),
-        long_side=None if settings.full_size else heatmap.PANEL_LONG_SIDE,
-    )
-
-
-def _long_side(settings: Settings) -> int | None:
-    return None if settings.full_size else heatmap.SHOWN_LONG_SIDE
-
-
-# JPEG for what is looked at: a 1600-pixel heat map takes 0.055 s and 0.9 MB, as PNG 0.23 s and 2.3 MB, full size 0.3 s
-# against 1.1 s (two cores, 12 megapixels). The exact values go into the residual PNG.
-_DRAW: dict[str, Callable[[Assessment, Settings], npt.NDArray[Any]]] = {
-    "heatmap": _draw_heatmap,
-    "tinted": _draw_tinted,
-    "overlay": _draw_overlay,
-    "residual": lambda assessment, settings: encode_residual(assessment.residual),
-}
 
 
 def _in_worker(settings: Settings, out: Path | None, threads: int) -> Callable[[Found], Row]:
@@ -263,6 +197,4 @@ def _in_worker(settings: Settings, out: Path | None, threads: int) -> Callable[[
 
 
 def _failure(picture: Found, reason: str) -> Row:
-    path = str(picture.path)
-    # Readers start their message with the path, which the row already has.
-    return {"path": path, "outputs": {}, "error": " ".join(reason.removeprefix(f"{path}: ").split())}
+    return {"path": str(picture.path), "outputs": {}, "error": reason}

@@ -1,20 +1,15 @@
-"""Rows of a run as a terminal table, JSON lines, CSV or Parquet."""
+"""Rows of a run as JSON lines, CSV or Parquet, and in one line."""
 
-import csv
-import io
 import json
 import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from luxel.assessment.ev import advice_text
 from luxel.assessment.journal import Row
 from luxel.jobs.atomic import write_file
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from luxel.text import csv_table, printable
 
 COLUMNS: dict[str, type] = {
     "path": str,
@@ -63,16 +58,15 @@ def json_line(row: Row) -> str:
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """Rows as CSV with a header line, "\\n" line ends; numbers with all their digits, empty cells for no value."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat(row) for row in rows)
-    return stream.getvalue()
+    r"""Rows as CSV with a header line, "\n" line ends; numbers with all their digits, empty cells for no value.
+
+    Text that a spreadsheet would compute has an apostrophe before it (`luxel.text.csv_cell`).
+    """
+    return csv_table(list(COLUMNS), map(flat, rows))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """Writes `csv_text` in UTF-8, atomically. Raises LuxelError when the disk refuses it."""
+    """Writes `csv_text` in UTF-8, atomically. Raises LuxelError when it cannot be written."""
     write_file(path, csv_text(rows), sync=True, remedy=_REMEDY)
 
 
@@ -89,40 +83,6 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     write_file(path, sink.getvalue().to_pybytes(), sync=True, remedy=_REMEDY)
 
 
-def terminal_table(rows: Sequence[Row], *, shorten: bool = False) -> "Table":
-    """Rows as a rich table for people: path, size, score, areas, advice; the reason where there is no score.
-
-    shorten: say the folder that all pictures share once, in the header, and leave it out of their paths.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    shared = _shared_folder([row["path"] for row in rows]) if shorten else ""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column(Text(f"picture in {printable(shared)}" if shared else "picture"), overflow="fold")
-    for column in ("size", "score", "over", "under", "EV"):
-        table.add_column(column, justify="right", no_wrap=True)
-    failures = any(row["error"] for row in rows)
-    if failures:
-        table.add_column("why not", overflow="fold")
-    for row in rows:
-        path = row["path"]
-        name = Text(printable(os.path.relpath(path, shared) if shared else path))
-        if row["error"]:
-            table.add_row(name, "", "", "", "", "", Text(str(row["error"]), style="red"))
-            continue
-        cells = (
-            Text(f"{row['width']}x{row['height']}", style="dim"),
-            Text(f"{row['score']:.2f}", style="bold"),
-            _share(row["over"], "red"),
-            _share(row["under"], "blue"),
-            Text(advice_text(row["ev"], row["ev_bound"])),
-        )
-        table.add_row(name, *cells, *([""] if failures else []))
-    return table
-
-
 def summary(rows: Sequence[Row]) -> str:
     """One line about a run: how many pictures, the middle of their scores, how many could not be assessed."""
     scores = [row["score"] for row in rows if not row["error"]]
@@ -135,19 +95,12 @@ def summary(rows: Sequence[Row]) -> str:
     return "; ".join(parts)
 
 
-def printable(path: str) -> str:
-    """A path that may hold bytes of no valid text, as text that can be printed and stored: those bytes as \\x..."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def shared_folder(paths: Sequence[str]) -> str:
+    """The deepest folder that holds all of several paths; empty if there is none to name.
 
-
-def _shared_folder(paths: Sequence[str]) -> str:
-    """The deepest folder that holds all of several paths; empty if there is none to name."""
+    >>> shared_folder(["shoot/a/1.jpg", "shoot/b/2.jpg"])
+    'shoot'
+    """
     if len(paths) < 2 or len({Path(path).is_absolute() for path in paths}) > 1:
         return ""
     return os.path.commonpath([Path(path).parent for path in paths])
-
-
-def _share(share: float, colour: str) -> Any:
-    from rich.text import Text
-
-    return Text(f"{share:.0%}", style=colour if share >= 0.1 else "dim")

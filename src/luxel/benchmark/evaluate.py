@@ -5,7 +5,6 @@ real IEA40K scores and against our references.
 """
 
 import csv
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from luxel.benchmark.trivial import TRIVIAL
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
-from luxel.jobs.atomic import write_file
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.residual import mean_residual_score
 from luxel.samples.scenes import SceneStore
 from luxel.samples.validation import Measures, Predictor, mean_measures, measure, validation_pictures
+from luxel.text import csv_table
 
 DEVELOPMENT_SHORT_SIDE = 256
 
@@ -64,7 +63,7 @@ def trivial_predictors() -> dict[str, Predictor]:
     return {name: on_bytes(predict) for name, predict in TRIVIAL.items()}
 
 
-def evaluate(
+def measure_predictors(
     predictors: dict[str, Predictor],
     store: SceneStore,
     *,
@@ -191,13 +190,15 @@ def _cell(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def write_rows(rows: list[PredictorRow], path: Path) -> None:
+def rows_csv(rows: list[PredictorRow]) -> str:
     """Every row as CSV: predictor, scene, kind, level, the measures."""
     names = ("mae", "ssim", "psnr", "ssim_1", "psnr_1", "sign")
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("predictor", "scene", "kind", "level", *names, "error_over", "error_under"))
-    for r in rows:
-        values = (getattr(r.measures, name) for name in names)
-        writer.writerow((r.predictor, r.scene, r.kind, r.level, *values, r.error_over, r.error_under))
-    write_file(path, text.getvalue())
+    facts, errors = ("predictor", "scene", "kind", "level"), ("error_over", "error_under")
+    return csv_table(
+        (*facts, *names, *errors),
+        (
+            {name: getattr(row, name) for name in (*facts, *errors)}
+            | {name: getattr(row.measures, name) for name in names}
+            for row in rows
+        ),
+    )

@@ -108,7 +108,7 @@ def plan(methods: Sequence[str], task: Task, *, splits: int, seeds: int) -> list
     ]
 
 
-def run(
+def run_rows(
     jobs: Sequence[Job],
     settings: BenchmarkSettings,
     *,

@@ -1,7 +1,6 @@
 """A benchmark's tables as text: for a terminal, Markdown, LaTeX, CSV, HTML."""
 
 import base64
-import csv
 import hashlib
 import html
 import io
@@ -9,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from luxel.benchmark.table import Table
+from luxel.text import csv_table
 
 WIDE = 100_000
 """Columns of a terminal table that goes to a file or another program: nothing is folded."""
@@ -83,11 +83,7 @@ def csv_text(tables: Sequence[Table]) -> str:
     No footnotes, so that any program reads it; `Table.notes` has them.
     """
     records = [record for table in tables for record in table.records]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return stream.getvalue()
+    return csv_table(list(records[0]), records)
 
 
 def html_page(tables: Sequence[Table]) -> str:

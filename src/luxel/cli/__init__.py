@@ -1,6 +1,9 @@
 """The `luxel` command. Command files import only typer at the top: help must not wait for NumPy or ONNX Runtime."""
 
+import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +13,7 @@ from luxel import __version__
 from luxel.cli.assess import assess
 from luxel.cli.benchmark import benchmark
 from luxel.cli.compare import compare
+from luxel.cli.console import say
 from luxel.cli.criteria import criteria
 from luxel.cli.dataset import dataset
 from luxel.cli.demo import demo
@@ -18,19 +22,43 @@ from luxel.cli.report import report, xmp
 from luxel.cli.score import score
 from luxel.cli.train import evaluate, export, train
 from luxel.errors import LuxelError
+from luxel.text import printable
+
+_UsageError: Any = typer.BadParameter.__base__
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def _on_one_line() -> Iterator[None]:
+    """Messages about wrong usage quote what was typed, names of files among it: nothing of that acts on a terminal."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = printable(error.message)
+        raise
 
 
 class _Commands(TyperGroup):
-    """All commands; what the user can mend becomes one line and exit code 2, never a traceback."""
+    """All commands; what the user can fix becomes one line and exit code 2, never a traceback."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _on_one_line():
+            return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _on_one_line():
+                return super().invoke(ctx)
         except LuxelError as error:
-            typer.echo(f"luxel: {error}", err=True)
+            say(str(error))
+            raise typer.Exit(2) from error
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            say(f"{error.filename or 'output'}: {error.strerror}; free some space, or write to another disk")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
-            typer.echo("luxel: stopped", err=True)
+            say("stopped")
             raise typer.Exit(130) from None
 
 
@@ -79,7 +107,7 @@ def luxel(
 
 def main() -> None:
     """Entry point of the `luxel` command. Exit code 0: fine, 1: some pictures failed, 2: usage, 130: stopped."""
-    # A file name that is no valid text must not stop a listing half way.
+    # Text that the terminal's encoding cannot hold must not stop a listing half way.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

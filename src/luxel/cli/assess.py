@@ -1,51 +1,63 @@
 """`luxel assess`: pictures in, scores and maps out."""
 
+import os
 import shlex
 import sys
-import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from luxel.cli.console import Cell, Column, print_table, put, say, track
+from luxel.cli.options import (
+    HeadOption,
+    JobsOption,
+    LimitOption,
+    NetworkOptions,
+    PaletteOption,
+    PathsArgument,
+    RecursiveOption,
+    ThresholdOption,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from luxel.assessment.journal import Row
 
-_PROGRESS_AFTER_SECONDS = 2.0
-_WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
+Format = Literal["table", "jsonl", "csv", "parquet"]
 
 
-class Format(StrEnum):
-    """How results are printed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """Which files a run writes for each picture, and how they look."""
 
-    table = "table"
-    jsonl = "jsonl"
-    csv = "csv"
-    parquet = "parquet"
+    heatmap: Annotated[bool, typer.Option("--heatmap", help="Write NAME.heatmap.jpg, with legend.")] = False
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Write NAME.overlay.jpg: picture, map and overlay side by side.")
+    ] = False
+    residual: Annotated[
+        bool, typer.Option("--residual", help="Write NAME.residual.png: the map itself, 16 bit, full size.")
+    ] = False
+    full_size: Annotated[
+        bool, typer.Option("--full-size", help="Write heat maps and overlays at full size, not at a screen's.")
+    ] = False
+    palette: PaletteOption = "red-blue"
+    limit: LimitOption = 0.5
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of files, keys of `luxel.jobs.find.OUTPUT_ENDINGS`."""
+        wanted = {"heatmap": self.heatmap, "overlay": self.overlay, "residual": self.residual}
+        return tuple(kind for kind, chosen in wanted.items() if chosen)
 
 
-class Backend(StrEnum):
-    """What runs the network."""
-
-    auto = "auto"
-    onnxruntime = "onnxruntime"
-    openvino = "openvino"
-
-
-class Palette(StrEnum):
-    """Colours of the maps."""
-
-    red_blue = "red-blue"
-    orange_purple = "orange-purple"
-
-
+@with_groups
 def assess(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, folders or quoted globs.", show_default=False)
-    ],
+    paths: PathsArgument,
+    *,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results.jsonl and all files written.", metavar="DIR")
     ] = None,
@@ -57,39 +69,15 @@ def assess(
             "Default: table."
         ),
     ] = None,
-    heatmap: Annotated[bool, typer.Option("--heatmap", help="Write NAME.heatmap.jpg, with legend.")] = False,
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Write NAME.overlay.jpg: picture, map and overlay side by side.")
-    ] = False,
-    residual: Annotated[
-        bool, typer.Option("--residual", help="Write NAME.residual.png: the map itself, 16 bit, full size.")
-    ] = False,
-    full_size: Annotated[
-        bool, typer.Option("--full-size", help="Write heat maps and overlays at full size, not at a screen's.")
-    ] = False,
-    palette: Annotated[
-        Palette, typer.Option(help="Colours: over-under. orange-purple is safe for colour blindness.")
-    ] = Palette.red_blue,
-    limit: Annotated[
-        float,
-        typer.Option(help="|residual| from which on the colours of the maps are full, in (0, 1].", metavar="L"),
-    ] = 0.5,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
-    jobs: Annotated[int, typer.Option(help="Pictures at a time, each in its own process.", min=1, metavar="N")] = 1,
+    outputs: OutputOptions,
+    recursive: RecursiveOption = False,
+    jobs: JobsOption = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out: keep its rows for unchanged files.")
+        bool, typer.Option("--resume", help="Resume the run in --out: keep its rows for unchanged files.")
     ] = False,
-    threshold: Annotated[
-        float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
-    ] = 0.2,
-    weights: Annotated[
-        Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
-    ] = None,
-    backend: Annotated[Backend, typer.Option(help="What runs the network.")] = Backend.auto,
+    threshold: ThresholdOption = 0.2,
+    network: NetworkOptions,
+    head: HeadOption = None,
 ) -> None:
     """Score pictures and map where they are over- and underexposed.
 
@@ -108,127 +96,127 @@ def assess(
     Exit code: 0 all fine, 1 some pictures could not be assessed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     chosen = _format(format, json, out)
-    if not 0.0 < threshold < 1.0:
-        raise typer.BadParameter(f"{threshold} is not between 0 and 1", param_hint="--threshold")
-    if not 0.0 < limit <= 1.0:
-        raise typer.BadParameter(f"{limit} is not above 0 and at most 1", param_hint="--limit")
 
     from luxel import images
     from luxel.assessment.batch import Run, Settings
     from luxel.jobs.find import find
 
-    outputs = {"heatmap": heatmap, "overlay": overlay, "residual": residual}
     settings = Settings(
-        weights=weights,
-        backend=backend.value,
+        weights=network.weights,
+        backend=network.backend,
         threshold=threshold,
-        outputs=tuple(kind for kind, wanted in outputs.items() if wanted),
-        palette=palette.value,
-        limit=limit,
-        full_size=full_size,
+        outputs=outputs.kinds,
+        palette=outputs.palette,
+        limit=outputs.limit,
+        full_size=outputs.full_size,
         head=head,
     )
-    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=_warn)
+    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
     run = Run(pictures, settings, out=out, jobs=jobs, resume=resume)
     if run.earlier:
-        _warn(f"{run.earlier} of {len(pictures)} pictures were done before")
+        say(f"{run.earlier} of {len(pictures)} pictures were done before")
 
     done: list[Row] = []
     stopped = False
     # Lines of JSON on the terminal are progress enough, and a bar would run into them.
-    quiet = chosen is Format.jsonl and sys.stdout.isatty()
-    with closing(run.rows()) as rows, closing(_with_progress(rows, len(pictures), quiet=quiet)) as shown:
+    bar = len(pictures) > 1 and not (chosen == "jsonl" and sys.stdout.isatty())
+    with closing(run.rows()) as rows, closing(track(rows, len(pictures), "assessing", show=bar)) as shown:
         try:
             for row in shown:
                 done.append(row)
-                if chosen is Format.jsonl:
+                if chosen == "jsonl":
                     _print_json(row)
         except KeyboardInterrupt:
             stopped = True
     _print(done, chosen)
     if stopped:
-        _warn(f"stopped after {len(done)} of {len(pictures)} pictures; {_how_to_go_on(out)}")
+        say(f"stopped after {len(done)} of {len(pictures)} pictures; {_how_to_resume(out)}")
         raise typer.Exit(130)
     if out is not None:
         _write(done, chosen, out, bool(settings.outputs))
     raise typer.Exit(1 if any(row["error"] for row in done) else 0)
 
 
+def print_results(rows: Sequence["Row"], *, shorten: bool = False) -> None:
+    """Prints rows for people: path, size, score, areas, advice; the reason where there is no score.
+
+    shorten: say the folder that all pictures share once, in the header, and leave it out of their paths.
+    """
+    from luxel.assessment.ev import advice_text
+    from luxel.assessment.tables import shared_folder
+
+    shared = shared_folder([row["path"] for row in rows]) if shorten else ""
+    columns = [Column(f"picture in {shared}" if shared else "picture")]
+    columns += [Column(title, right=True, fold=False) for title in ("size", "score", "over", "under", "EV")]
+    failures = any(row["error"] for row in rows)
+    if failures:
+        columns.append(Column("why not"))
+    lines: list[list[Cell]] = []
+    for row in rows:
+        name = os.path.relpath(row["path"], shared) if shared else row["path"]
+        if row["error"]:
+            lines.append([name, "", "", "", "", "", (str(row["error"]), "red")])
+            continue
+        line: list[Cell] = [
+            name,
+            (f"{row['width']}x{row['height']}", "dim"),
+            (f"{row['score']:.2f}", "bold"),
+            _share(row["over"], "red"),
+            _share(row["under"], "blue"),
+            advice_text(row["ev"], row["ev_bound"]),
+        ]
+        lines.append([*line, ""] if failures else line)
+    print_table(columns, lines)
+
+
+def _share(share: float, colour: str) -> Cell:
+    return f"{share:.0%}", colour if share >= 0.1 else "dim"
+
+
 def _format(format: Format | None, json: bool, out: Path | None) -> Format:
-    if json and format not in (None, Format.jsonl):
-        raise typer.BadParameter(f"--json and --format {format} exclude each other; leave one out")
-    chosen = Format.jsonl if json else format or Format.table
-    if chosen is Format.parquet and out is None:
+    if json and format not in (None, "jsonl"):
+        raise typer.BadParameter(f"--json and --format {format} exclude each other; give one of them")
+    chosen = "jsonl" if json else format or "table"
+    if chosen == "parquet" and out is None:
         raise typer.BadParameter("parquet is written to a folder; add --out DIR", param_hint="--format")
     return chosen
-
-
-def _with_progress(rows: Iterable["Row"], total: int, *, quiet: bool) -> Generator["Row"]:
-    """The rows, with a bar on stderr once they take more than a moment, if a person is there to see it."""
-    if quiet or total < 2 or not sys.stderr.isatty():
-        yield from rows
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("assessing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = progress.add_task("assessing", total=total)
-    begun = time.monotonic()
-    try:
-        for row in rows:
-            progress.advance(task)
-            if time.monotonic() - begun > _PROGRESS_AFTER_SECONDS:
-                progress.start()
-            yield row
-    finally:
-        progress.stop()
 
 
 def _print_json(row: "Row") -> None:
     from luxel.assessment.tables import json_line
 
-    sys.stdout.write(json_line(row) + "\n")
-    sys.stdout.flush()
+    put(json_line(row))
 
 
 def _print(rows: Sequence["Row"], chosen: Format) -> None:
     from luxel.assessment import tables
 
-    if chosen is Format.csv:
+    if chosen == "csv":
         sys.stdout.write(tables.csv_text(rows))
-    elif chosen is Format.table and rows:
-        from rich.console import Console
-
+    elif chosen == "table" and rows:
         if len(rows) == 1 and rows[0]["error"]:
-            _warn(f"{tables.printable(rows[0]['path'])}: {rows[0]['error']}")
+            say(f"{rows[0]['path']}: {rows[0]['error']}")
             return
-        person = sys.stdout.isatty()
-        console = Console(width=None if person else _WIDE)
-        console.print(tables.terminal_table(rows, shorten=person))
+        print_results(rows, shorten=sys.stdout.isatty())
         if len(rows) > 1:
-            console.print(tables.summary(rows), highlight=False)
+            put(tables.summary(rows))
 
 
 def _write(rows: Sequence["Row"], chosen: Format, out: Path, maps: bool) -> None:
     from luxel.assessment import tables
 
     files = [out / "results.jsonl"]
-    if chosen is Format.csv:
+    if chosen == "csv":
         tables.write_csv(rows, out / "results.csv")
         files.append(out / "results.csv")
-    elif chosen is Format.parquet:
+    elif chosen == "parquet":
         tables.write_parquet(rows, out / "results.parquet")
         files.append(out / "results.parquet")
-    _warn(f"wrote {' and '.join(map(str, files))}{' and the maps beside' if maps else ''}")
+    say(f"wrote {' and '.join(map(str, files))}{' and the maps beside' if maps else ''}")
 
 
-def _how_to_go_on(out: Path | None) -> str:
+def _how_to_resume(out: Path | None) -> str:
     if out is None:
-        return "nothing was stored, add --out DIR to be able to go on"
+        return "nothing was stored, add --out DIR to be able to resume"
     arguments = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
-    return f"go on with: luxel {shlex.join(arguments)}"
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"luxel: {message}", err=True)
+    return f"resume with: luxel {shlex.join(arguments)}"

@@ -4,20 +4,9 @@ from typing import Annotated
 
 import typer
 
-from luxel.cli.assess import Backend
-from luxel.cli.score import (
-    AnswerOption,
-    BackendOption,
-    MapsOption,
-    NamesOption,
-    Paths,
-    RegionsOption,
-    SegmentOption,
-    SuperpixelsOption,
-    WeightsOption,
-    make_scorer,
-    region_lines,
-)
+from luxel.cli.console import put, say
+from luxel.cli.options import NetworkOptions, with_groups
+from luxel.cli.score import RegionOptions, ScoredPaths, ScoringOptions, region_lines
 
 criteria = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,19 +31,18 @@ def _about() -> None:
 @criteria.command("list")
 def list_() -> None:
     """The criteria that ship with luxel."""
-    from luxel import criteria as all_criteria
+    from luxel.criteria import load, names
 
-    for name in all_criteria.names():
-        loaded = all_criteria.load(name)
-        typer.echo(f"{name:<10}  {loaded.about}")
+    for name in names():
+        put(f"{name:<10}  {load(name).about}")
 
 
 @criteria.command()
 def show(name_or_file: NameOrFile) -> None:
     """The file itself, to read or to start your own from."""
-    from luxel import criteria as all_criteria
+    from luxel.criteria import load
 
-    typer.echo(all_criteria.load(name_or_file).path.read_text(encoding="utf-8"), nl=False)
+    put(*load(name_or_file).path.read_text(encoding="utf-8").splitlines())
 
 
 @criteria.command()
@@ -65,16 +53,17 @@ def check(
 
     Exit code: 0 all sound, 1 some are not; each fault is one line with file and line number.
     """
-    from luxel import criteria as all_criteria
+    from luxel.criteria import load
     from luxel.errors import CriteriaError
+    from luxel.text import printable
 
     faults = 0
     for file in files:
         try:
-            loaded = all_criteria.load(file)
+            loaded = load(file)
         except CriteriaError as error:
             faults += 1
-            typer.echo(str(error), err=True)
+            typer.echo(printable(str(error)), err=True)
             continue
         parts = [f"{len(loaded.bands)} bands", f"over beyond {loaded.over:g}", f"under beyond {loaded.under:g}"]
         if loaded.regions:
@@ -82,22 +71,19 @@ def check(
         if loaded.questions:
             parts.append(f"a person must say {', '.join(loaded.questions)}")
         parts.append(f"otherwise {loaded.otherwise.label!r}" if loaded.otherwise else "some band always matches")
-        typer.echo(f"{file}: sound: {'; '.join(parts)}")
+        put(f"{file}: sound: {'; '.join(parts)}")
     raise typer.Exit(1 if faults else 0)
 
 
 @criteria.command()
+@with_groups
 def explain(
     name_or_file: NameOrFile,
-    paths: Paths,
-    regions: RegionsOption = None,
-    names: NamesOption = None,
-    superpixels: SuperpixelsOption = None,
-    segment: SegmentOption = None,
-    maps: MapsOption = False,
-    answer: AnswerOption = None,
-    weights: WeightsOption = None,
-    backend: BackendOption = Backend.auto,
+    paths: ScoredPaths,
+    *,
+    regions: RegionOptions,
+    scoring: ScoringOptions,
+    network: NetworkOptions,
 ) -> None:
     """Which band matched and why, with the numbers, for pictures or saved maps.
 
@@ -108,26 +94,23 @@ def explain(
 
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
-    from luxel.assessment.tables import printable
     from luxel.criteria.scorer import find_files
 
-    scorer = make_scorer(name_or_file, regions, names, superpixels, segment, maps, answer, weights, backend)
-    found = find_files(
-        paths, maps=maps, recursive=False, warn=lambda message: typer.echo(f"luxel: {message}", err=True)
-    )
+    scorer = scoring.scorer(name_or_file, regions, network)
+    found = find_files(paths, maps=scoring.maps, recursive=False, warn=say)
     missing = False
     for place, path in enumerate(found):
         row = scorer.score(path)
-        typer.echo(("\n" if place else "") + printable(str(path)))
+        put(*([""] if place else []), str(path))
         if row.verdict is None:
-            typer.echo(f"  {row.error}")
+            put(f"  {row.error}")
             missing = True
             continue
         missing = missing or not row.verdict.scored
         for line in row.verdict.explain():
-            typer.echo(f"  {line}")
+            put(f"  {line}")
         if row.regions:
-            typer.echo("  regions:")
+            put("  regions:")
             for line in region_lines(row.regions):
-                typer.echo(f"    {line}")
+                put(f"    {line}")
     raise typer.Exit(1 if missing else 0)

@@ -1,25 +1,25 @@
 """`luxel demo`: a made backlit scene, assessed and drawn, with no data needed."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from luxel.cli.assess import Backend, Palette
+from luxel.cli.assess import print_results
+from luxel.cli.console import output_folder, put
+from luxel.cli.options import NetworkOptions, PaletteOption, with_groups
 from luxel.errors import LuxelError
 
 
+@with_groups
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.", metavar="DIR")] = Path("luxel-demo"),
-    palette: Annotated[
-        Palette, typer.Option(help="Colours: over-under. orange-purple is safe for colour blindness.")
-    ] = Palette.red_blue,
-    weights: Annotated[
-        Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
-    ] = None,
-    backend: Annotated[Backend, typer.Option(help="What runs the network.")] = Backend.auto,
+    palette: PaletteOption = "red-blue",
+    network: NetworkOptions,
 ) -> None:
-    """Make a backlit scene, assess it and draw its maps.
+    """Write a backlit scene, assess it and draw its maps.
 
     Someone sits at a bright window: the view is overexposed, the room and the person are underexposed. The scene is
     rendered and always the same; nothing is downloaded.
@@ -29,30 +29,21 @@ def demo(
       luxel demo
       luxel demo --out demo --palette orange-purple
     """
-    from rich.console import Console
-
-    from luxel import images
     from luxel.assessment.batch import Settings, assess_one
-    from luxel.assessment.tables import terminal_table
-    from luxel.draw import demo as scenes
+    from luxel.jobs.atomic import write_file
     from luxel.jobs.find import Found
 
     settings = Settings(
-        weights=weights, backend=backend.value, palette=palette.value, outputs=("heatmap", "tinted", "overlay")
+        weights=network.weights, backend=network.backend, palette=palette, outputs=("heatmap", "tinted", "overlay")
     )
     assessor = settings.assessor()
     picture = Found(out / "backlit.jpg", "backlit")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LuxelError(f"{out}: cannot be made ({error.strerror}); choose another --out folder") from error
-    images.write(picture.path, scenes.scene())
+    output_folder(out)
+    write_file(picture.path, files("luxel.cli").joinpath("backlit.jpg").read_bytes())
     row = assess_one(picture, settings, assessor, out)
     if row["error"]:
         raise LuxelError(f"{picture.path}: {row['error']}")
-    Console().print(terminal_table([row]))
-    typer.echo("Written:")
+    print_results([row])
     about = {"heatmap": "heat map", "tinted": "tinted beyond the threshold", "overlay": "all three side by side"}
-    typer.echo(f"  {picture.path}  the picture")
-    for kind, file in row["outputs"].items():
-        typer.echo(f"  {out / file}  {about[kind]}")
+    put("Written:", f"  {picture.path}  the picture")
+    put(*(f"  {out / file}  {about[kind]}" for kind, file in row["outputs"].items()))

@@ -2,68 +2,70 @@
 
 import os
 from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.assess import Backend
+from luxel.cli.console import Cell, Column, Progress, print_table, put, say
+from luxel.cli.options import (
+    HeadOption,
+    JobsOption,
+    NetworkOptions,
+    RecursiveOption,
+    ThresholdOption,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from luxel.report.culling import Change
 
-_WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarOptions:
+    """Which sidecars get ratings, and whether they are written."""
+
+    write: Annotated[bool, typer.Option("--write", help="Write the sidecars; without it they are only listed.")] = False
+    style: Annotated[
+        Literal["auto", "darktable", "adobe", "both"],
+        typer.Option(
+            help="Sidecar names: darktable IMG.CR2.xmp, adobe IMG.xmp; auto: what lies there, else darktable."
+        ),
+    ] = "auto"
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace ratings that a person gave.")] = False
 
 
-class Style(StrEnum):
-    """How sidecars are named."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StarOptions:
+    """Scores turned into stars."""
 
-    auto = "auto"
-    darktable = "darktable"
-    adobe = "adobe"
-    both = "both"
-
-
-StyleOption = Annotated[
-    Style,
-    typer.Option(help="Sidecar names: darktable IMG.CR2.xmp, adobe IMG.xmp; auto: what lies there, else darktable."),
-]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Also replace ratings that a person gave.")]
-WriteOption = Annotated[bool, typer.Option("--write", help="Write the sidecars; without it they are only listed.")]
+    xmp: Annotated[
+        bool, typer.Option("--xmp", help="Also turn scores into stars in XMP sidecars (listed; add --write).")
+    ] = False
+    stars: Annotated[str, typer.Option(help="With --xmp: least score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")] = (
+        "7.2,6.2,5,3"
+    )
 
 
+@with_groups
 def report(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures.", show_default=False)],
+    *,
     out: Annotated[Path, typer.Option(help="The page.", metavar="FILE.html")] = Path("luxel-report.html"),
     criteria: Annotated[
         str | None, typer.Option(help="Also give a verdict by these criteria.", metavar="NAME_OR_FILE")
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
+    recursive: RecursiveOption = False,
     preview: Annotated[
         int, typer.Option(help="Long side in pixels of the pictures that open on a click.", min=200, max=4000)
     ] = 800,
-    jobs: Annotated[int, typer.Option(help="Pictures at a time, each in its own process.", min=1, metavar="N")] = 1,
-    threshold: Annotated[
-        float, typer.Option(help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T")
-    ] = 0.2,
-    xmp: Annotated[
-        bool, typer.Option("--xmp", help="Also turn scores into stars in XMP sidecars (listed; add --write).")
-    ] = False,
-    stars: Annotated[
-        str, typer.Option(help="With --xmp: least score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")
-    ] = "7.2,6.2,5,3",
-    style: StyleOption = Style.auto,
-    overwrite: OverwriteOption = False,
-    write: WriteOption = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
-    ] = None,
-    backend: Annotated[Backend, typer.Option(help="What runs the network.")] = Backend.auto,
+    jobs: JobsOption = 1,
+    threshold: ThresholdOption = 0.2,
+    rating: StarOptions,
+    sidecars: SidecarOptions,
+    network: NetworkOptions,
+    head: HeadOption = None,
 ) -> None:
     """Make one web page of a folder: contact sheet, maps, figures, and keys to rate with.
 
@@ -80,46 +82,47 @@ def report(
 
     Exit code: 0 all fine, 1 some pictures could not be assessed or some sidecars not written, 2 wrong usage.
     """
-    if not 0.0 < threshold < 1.0:
-        raise typer.BadParameter(f"{threshold} is not between 0 and 1", param_hint="--threshold")
-    if not xmp and (write or overwrite):
+    if not rating.xmp and (sidecars.write or sidecars.overwrite):
         raise typer.BadParameter("there is nothing to write without --xmp", param_hint="--write")
 
     from luxel import images
-    from luxel import report as reports
     from luxel.assessment.batch import Settings
     from luxel.errors import LuxelError
     from luxel.jobs.find import find
-    from luxel.report import culling
+    from luxel.report import Look, Wish, build
+    from luxel.report.culling import apply, checked_bounds, stars
 
-    bounds = culling.checked_bounds(stars)
+    bounds = checked_bounds(rating.stars)
     if not folder.is_dir():
         raise LuxelError(f"{folder}: no such folder; give a folder of pictures")
-    pictures = find([os.fspath(folder)], endings=images.SUFFIXES, recursive=recursive, warn=_say)
-    look = reports.Look(
+    pictures = find([os.fspath(folder)], endings=images.SUFFIXES, recursive=recursive, warn=say)
+    look = Look(
         folder=folder,
-        settings=Settings(weights=weights, backend=backend.value, threshold=threshold, head=head),
+        settings=Settings(weights=network.weights, backend=network.backend, threshold=threshold, head=head),
         criteria=criteria,
         preview_side=preview,
     )
-    with _progress(len(pictures)) as progress:
-        built = reports.build(pictures, out, look, jobs=jobs, progress=progress)
+    with Progress("assessing", len(pictures)) as progress:
+        progress.update(0)
+        built = build(pictures, out, look, jobs=jobs, progress=progress.update)
     count = f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'}"
-    _say(f"wrote {out}: {count}, {built.size / 1e6:.1f} MB ({built.size / len(pictures) / 1e3:.0f} kB each)")
+    say(f"wrote {out}: {count}, {built.size / 1e6:.1f} MB ({built.size / len(pictures) / 1e3:.0f} kB each)")
     for facts in built.facts:
         if "error" in facts:
-            _say(f"{facts['path']}: {facts['error']}")
+            say(f"{facts['path']}: {facts['error']}")
     refused = 0
-    if xmp:
+    if rating.xmp:
         wishes = [
-            culling.Wish(picture.path, culling.stars(facts["score"], bounds), ours=True)
+            Wish(picture.path, stars(facts["score"], bounds), ours=True)
             for picture, facts in zip(pictures, built.facts, strict=True)
             if "error" not in facts
         ]
-        refused = _tell(culling.apply(wishes, style=style.value, overwrite=overwrite, write=write), folder, write)
+        changes = apply(wishes, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
+        refused = _list_changes(changes, folder, sidecars.write)
     raise typer.Exit(1 if built.failed or refused else 0)
 
 
+@with_groups
 def xmp(
     ratings: Annotated[
         Path, typer.Argument(metavar="RATINGS.json", help="Ratings that a report page exported.", show_default=False)
@@ -127,9 +130,8 @@ def xmp(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="The folder the report was made from.", show_default=False)
     ],
-    write: WriteOption = False,
-    style: StyleOption = Style.auto,
-    overwrite: OverwriteOption = False,
+    *,
+    sidecars: SidecarOptions,
     rejects: Annotated[bool, typer.Option("--rejects", help="Rejected pictures (X) get rating -1.")] = False,
     picks: Annotated[
         int | None,
@@ -149,41 +151,27 @@ def xmp(
 
     Exit code: 0 all fine, 1 some sidecars could not be read or written, 2 wrong usage.
     """
-    from luxel.report import culling
+    from luxel.report.culling import apply, read_ratings
 
-    wishes = culling.read_ratings(ratings, folder, rejects=rejects, picks=picks)
+    wishes = read_ratings(ratings, folder, rejects=rejects, picks=picks)
     if not wishes:
-        _say(f"{ratings}: no stars in it; X and P count with --rejects and --picks")
+        say(f"{ratings}: no stars in it; X and P count with --rejects and --picks")
         return
-    changes = culling.apply(wishes, style=style.value, overwrite=overwrite, write=write)
-    raise typer.Exit(1 if _tell(changes, folder, write) else 0)
+    changes = apply(wishes, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
+    raise typer.Exit(1 if _list_changes(changes, folder, sidecars.write) else 0)
 
 
-def _tell(changes: Sequence["Change"], folder: Path, written: bool) -> int:
-    """Prints what becomes of the ratings; returns how many were refused."""
-    import sys
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from luxel.assessment.tables import printable
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("sidecar", overflow="fold")
-    table.add_column("now", justify="right")
-    table.add_column("then", justify="right")
-    table.add_column("what", overflow="fold")
+def _list_changes(changes: Sequence["Change"], folder: Path, written: bool) -> int:
+    """Prints what becomes of the ratings; returns how many sidecars could not be changed."""
+    words = {"new": "new sidecar", "change": "rating changed", "same": "says so already", "kept": "kept: "}
+    styles = {"refused": "red", "kept": "yellow", "same": "dim"}
+    lines: list[list[Cell]] = []
     for change in changes:
         inside = change.sidecar.relative_to(folder) if change.sidecar.is_relative_to(folder) else change.sidecar
-        what = {"new": "new sidecar", "change": "rating changed", "same": "says so already", "kept": "kept: "}
-        reason = f"{what.get(change.outcome, 'refused: ')}{change.reason}"
+        reason = f"{words.get(change.outcome, 'refused: ')}{change.reason}"
         numbers = ["" if value is None else str(value) for value in (change.before, change.after)]
-        style = {"refused": "red", "kept": "yellow", "same": "dim"}.get(change.outcome, "")
-        table.add_row(Text(printable(str(inside))), *numbers, Text(reason, style=style))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table)
+        lines.append([str(inside), *numbers, (reason, styles.get(change.outcome, ""))])
+    print_table([Column("sidecar"), Column("now", right=True), Column("then", right=True), Column("what")], lines)
     outcomes = [change.outcome for change in changes]
     touched = outcomes.count("new") + outcomes.count("change")
     refused = outcomes.count("refused")
@@ -192,32 +180,5 @@ def _tell(changes: Sequence["Change"], folder: Path, written: bool) -> int:
     parts += [f"{outcomes.count('kept')} kept"] if "kept" in outcomes else []
     parts += [f"{refused} refused"] if refused else []
     hint = "" if written or not touched else " (nothing is written yet: add --write)"
-    console.print("; ".join(parts) + hint, highlight=False)
+    put("; ".join(parts) + hint)
     return refused
-
-
-class _progress:
-    """A bar on stderr, only where a person watches: called with the number of pictures done."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("assessing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("assessing", total=total)
-
-    def __enter__(self) -> "_progress":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, done: int) -> None:
-        self._bar.update(self._task, completed=done)
-
-
-def _say(message: str) -> None:
-    typer.echo(f"luxel: {message}", err=True)

@@ -1,13 +1,14 @@
 """`luxel score`: pictures or saved maps scored by anyone's criteria."""
 
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luxel.cli.assess import Backend
+from luxel.cli.console import Cell, Column, print_table, put, say, track
+from luxel.cli.options import CriteriaOption, NetworkOptions, RecursiveOption, with_groups
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
@@ -17,58 +18,97 @@ if TYPE_CHECKING:
 MAX_REGION_LINES = 12
 """Regions listed for one picture on a terminal; JSON has all."""
 
-Paths = Annotated[
+ScoredPaths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...", help="Pictures or saved maps: files, folders or quoted globs.", show_default=False
     ),
 ]
-RegionsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--regions",
-        help="Regions: a label picture, COCO JSON, or a folder with one such file per picture.",
-        metavar="FILE_OR_FOLDER",
-    ),
-]
-NamesOption = Annotated[
-    Path | None, typer.Option("--names", help="Names of the labels, JSON or TOML: 1 = sky ...", metavar="FILE")
-]
-SuperpixelsOption = Annotated[
-    int | None, typer.Option("--superpixels", help="Regions: about N superpixels.", min=2, max=2000, metavar="N")
-]
-SegmentOption = Annotated[
-    str | None,
-    typer.Option("--segment", help="Regions: by a transformers checkpoint, a folder or name.", metavar="CHECKPOINT"),
-]
-MapsOption = Annotated[
-    bool, typer.Option("--maps", help="All PATHs are saved maps, or folders of *.residual.png and *.npy.")
-]
-AnswerOption = Annotated[
-    list[str] | None,
-    typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
-]
-WeightsOption = Annotated[
-    Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
-]
-BackendOption = Annotated[Backend, typer.Option(help="What runs the network.")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionOptions:
+    """Where the regions of a picture come from."""
+
+    regions: Annotated[
+        Path | None,
+        typer.Option(
+            "--regions",
+            help="Regions: a label picture, COCO JSON, or a folder with one such file per picture.",
+            metavar="FILE_OR_FOLDER",
+        ),
+    ] = None
+    names: Annotated[
+        Path | None, typer.Option("--names", help="Names of the labels, JSON or TOML: 1 = sky ...", metavar="FILE")
+    ] = None
+    superpixels: Annotated[
+        int | None, typer.Option("--superpixels", help="Regions: about N superpixels.", min=2, max=2000, metavar="N")
+    ] = None
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            "--segment", help="Regions: by a transformers checkpoint, a folder or name.", metavar="CHECKPOINT"
+        ),
+    ] = None
+
+    def source(self) -> "RegionSource | None":
+        """Where regions come from; None without regions. Raises BadParameter for options that exclude each other."""
+        from luxel.criteria import scorer
+
+        given = {"--regions": self.regions, "--superpixels": self.superpixels, "--segment": self.segment}
+        chosen = [option for option, value in given.items() if value is not None]
+        if len(chosen) > 1:
+            raise typer.BadParameter(f"{' and '.join(chosen)} exclude each other; regions come from one place")
+        if self.names is not None and self.regions is None:
+            raise typer.BadParameter("--names goes with --regions")
+        if self.regions is not None:
+            return scorer.regions_from_files(self.regions, self.names)
+        if self.superpixels is not None:
+            return scorer.regions_from_superpixels(self.superpixels)
+        return scorer.regions_from_checkpoint(self.segment) if self.segment is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringOptions:
+    """What the files are, and what a person says about them."""
+
+    maps: Annotated[
+        bool, typer.Option("--maps", help="All PATHs are saved maps, or folders of *.residual.png and *.npy.")
+    ] = False
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
+    ] = None
+
+    def scorer(self, criteria: str, regions: RegionOptions, network: NetworkOptions) -> "Scorer":
+        """The scorer that the options ask for.
+
+        criteria: name of shipped ones, or a file.
+        Raises LuxelError, or BadParameter for options that do not go together.
+        """
+        from luxel.criteria import load
+        from luxel.criteria.scorer import Scorer
+
+        loaded = load(criteria)
+        return Scorer(
+            loaded,
+            make_assessor=network.assessor,
+            regions=regions.source(),
+            maps=self.maps,
+            answers=_answers(self.answer or (), loaded),
+        )
+
+
+@with_groups
 def score(
-    paths: Paths,
-    criteria: Annotated[
-        str, typer.Option(help="Shipped criteria, or your own .toml file.", metavar="NAME_OR_FILE")
-    ] = "fig9",
-    regions: RegionsOption = None,
-    names: NamesOption = None,
-    superpixels: SuperpixelsOption = None,
-    segment: SegmentOption = None,
-    maps: MapsOption = False,
-    answer: AnswerOption = None,
+    paths: ScoredPaths,
+    *,
+    criteria: CriteriaOption = "fig9",
+    regions: RegionOptions,
+    scoring: ScoringOptions,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines with all numbers.")] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
-    weights: WeightsOption = None,
-    backend: BackendOption = Backend.auto,
+    recursive: RecursiveOption = False,
+    network: NetworkOptions,
 ) -> None:
     """Score pictures, or maps saved before, by a table of criteria.
 
@@ -84,13 +124,12 @@ def score(
 
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
-    from luxel.cli.progress import bar
     from luxel.criteria.scorer import find_files
 
-    scorer = make_scorer(criteria, regions, names, superpixels, segment, maps, answer, weights, backend)
-    files = find_files(paths, maps=maps, recursive=recursive, warn=_warn)
+    scorer = scoring.scorer(criteria, regions, network)
+    files = find_files(paths, maps=scoring.maps, recursive=recursive, warn=say)
     rows = []
-    for path in bar(files, len(files), "scoring"):
+    for path in track(files, len(files), "scoring"):
         row = scorer.score(path)
         rows.append(row)
         if json:
@@ -98,50 +137,6 @@ def score(
     if not json:
         _print_table(rows, scorer.criteria)
     raise typer.Exit(0 if all(row.verdict is not None and row.verdict.scored for row in rows) else 1)
-
-
-def make_scorer(
-    criteria: str,
-    regions: Path | None,
-    names: Path | None,
-    superpixels: int | None,
-    segment: str | None,
-    maps: bool,
-    answer: Sequence[str] | None,
-    weights: Path | None,
-    backend: Backend,
-) -> "Scorer":
-    """The scorer that the options ask for. Raises LuxelError, or BadParameter for options that do not go together."""
-    from luxel import criteria as all_criteria
-    from luxel.assessment.assessor import Assessor
-    from luxel.criteria.scorer import Scorer
-
-    loaded = all_criteria.load(criteria)
-    return Scorer(
-        loaded,
-        make_assessor=lambda: Assessor(weights, backend=backend.value),
-        regions=_region_source(regions, names, superpixels, segment),
-        maps=maps,
-        answers=_answers(answer or (), loaded),
-    )
-
-
-def _region_source(
-    regions: Path | None, names: Path | None, superpixels: int | None, segment: str | None
-) -> "RegionSource | None":
-    from luxel.criteria import scorer
-
-    given = {"--regions": regions, "--superpixels": superpixels, "--segment": segment}
-    chosen = [option for option, value in given.items() if value is not None]
-    if len(chosen) > 1:
-        raise typer.BadParameter(f"{' and '.join(chosen)} exclude each other; regions come from one place")
-    if names is not None and regions is None:
-        raise typer.BadParameter("--names goes with --regions")
-    if regions is not None:
-        return scorer.regions_from_files(regions, names)
-    if superpixels is not None:
-        return scorer.regions_from_superpixels(superpixels)
-    return scorer.regions_from_checkpoint(segment) if segment is not None else None
 
 
 def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:
@@ -160,39 +155,26 @@ def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:
 def _print_json(row: "Scored") -> None:
     from json import dumps
 
-    sys.stdout.write(dumps(row.to_dict(), allow_nan=False) + "\n")
-    sys.stdout.flush()
+    put(dumps(row.to_dict(), allow_nan=False))
 
 
 def _print_table(rows: Sequence["Scored"], criteria: "Criteria") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from luxel.assessment.tables import printable
     from luxel.criteria import number
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("picture", overflow="fold")
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column(criteria.title, overflow="fold")
+    lines: list[list[Cell]] = []
     for row in rows:
-        name = Text(printable(str(row.path)))
         if row.verdict is None:
-            table.add_row(name, "", Text(str(row.error), style="red"))
+            lines.append([str(row.path), "", (str(row.error), "red")])
             continue
         verdict = row.verdict
-        words = Text(verdict.label if verdict.scored else verdict.headline(), style="" if verdict.scored else "red")
+        words = [verdict.label if verdict.scored else verdict.headline()]
         asked = ", ".join(dict.fromkeys(need.name for need in verdict.needs_person))
-        if asked:
-            words.append(f"\na person must say: {asked}", style="dim")
-        for line in region_lines(row.regions):
-            words.append(f"\n{line}")
-        table.add_row(name, Text(number(verdict.score), style="bold"), words)
-    Console(width=None if sys.stdout.isatty() else 100_000).print(table)
+        words += [f"a person must say: {asked}"] if asked else []
+        words += region_lines(row.regions)
+        lines.append([str(row.path), (number(verdict.score), "bold"), (tuple(words), "" if verdict.scored else "red")])
+    print_table([Column("picture"), Column("score", right=True, fold=False), Column(criteria.title)], lines)
     for question in dict.fromkeys(need.name for row in rows if row.verdict for need in row.verdict.needs_person):
-        typer.echo(f"{question}: {criteria.questions[question]} (--answer {question}=yes)")
+        put(f"{question}: {criteria.questions[question]} (--answer {question}=yes)")
 
 
 def region_lines(regions: Sequence["RegionScore"]) -> list[str]:
@@ -208,7 +190,3 @@ def region_lines(regions: Sequence["RegionScore"]) -> list[str]:
     ]
     left = len(listed) - len(lines)
     return [*lines, f"and {left} more regions, see --json"] if left > 0 else lines
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"luxel: {message}", err=True)

@@ -1,19 +1,12 @@
 """luxel train, luxel export, luxel evaluate: from a recipe to weights, and what they are worth."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-
-def _need_train_extra(command: str) -> None:
-    import importlib.util
-
-    from luxel.errors import MissingExtraError
-
-    needed = ("torch", "lightning_fabric", "safetensors", "tensorboard", "cv2", "skimage", "scipy")
-    if any(importlib.util.find_spec(name) is None for name in needed):
-        raise MissingExtraError(command, "train")
+from luxel.cli.console import Progress, note, put, require, say, track
+from luxel.cli.options import CacheOption
 
 
 def train(
@@ -22,7 +15,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Override one value, for example --set train.lr=1e-4. Repeatable.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again even if the run has a checkpoint.")] = False,
-    cache: Annotated[Path, typer.Option(help="Folder for rendered scenes.")] = Path("runs/cache"),
+    cache: CacheOption = Path("runs/cache"),
 ) -> None:
     """Train the network by a recipe; run again to go on where it stopped.
 
@@ -32,56 +25,34 @@ def train(
     luxel train recipes/pieanet.toml --set train.steps=200
     luxel train recipes/holistic.toml --set data.table=scores.csv --set data.pictures=photos
     """
-    _need_train_extra("luxel train")
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from luxel.cli.progress import bar
+    require("train", "luxel train")
     from luxel.train.recipe import HolisticRecipe, load_any_recipe
 
     loaded = load_any_recipe(recipe, set_)
-    console = Console(stderr=True)
     if isinstance(loaded, HolisticRecipe):
-        import json
+        from json import dumps
 
         from luxel.train.holistic import fine_tune
 
         rows = fine_tune(
             loaded,
-            report=lambda line: console.print(line, markup=False, highlight=False),
-            progress=lambda pictures, total: bar(pictures, total, "assessing"),
+            report=note,
+            progress=lambda pictures, total: track(pictures, total, "assessing"),
         )
-        typer.echo(json.dumps(rows, indent=1))
+        put(*dumps(rows, indent=1).splitlines())
         return
-    from luxel.train.loop import train as run
+    from luxel.train import loop
 
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
-        task = shown.add_task("", total=loaded.train.steps, visible=False)
-
-        def on_step(step: int, loss: float) -> None:
-            shown.update(task, completed=step, description=f"loss {loss:.4f}", visible=True)
-
-        def rendering(scenes: Any, total: int) -> Any:
-            return scenes if shown.tasks[0].visible else bar(scenes, total, "rendering scenes")
-
-        progress = run(
+    with Progress("training", loaded.train.steps) as bar:
+        progress = loop.train(
             loaded,
             cache=cache,
             resume=not fresh,
-            report=lambda line: console.print(line, markup=False, highlight=False),
-            render_progress=rendering,
-            on_step=on_step,
+            report=note,
+            render_progress=lambda scenes, total: track(scenes, total, "rendering scenes", show=not bar.shown),
+            on_step=lambda step, loss: bar.update(step, f"loss {loss:.4f}"),
         )
-    typer.echo(
-        f"{loaded.output.folder}: step {progress.step}, best MAE {progress.best_mae:.4f} at step {progress.best_step}"
-    )
+    put(f"{loaded.output.folder}: step {progress.step}, best MAE {progress.best_mae:.4f} at step {progress.best_step}")
 
 
 def export(
@@ -89,7 +60,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder for the weights: NAME.safetensors, NAME.onnx, NAME.json.")],
     name: Annotated[str, typer.Option(help="Name of the weights.")] = "pieanet",
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
-    cache: Annotated[Path, typer.Option(help="Folder for rendered scenes.")] = Path("runs/cache"),
+    cache: CacheOption = Path("runs/cache"),
     pictures: Annotated[int | None, typer.Option(help="Validation pictures to measure on; all if left out.")] = None,
 ) -> None:
     """Write a run's averaged weights for torch and ONNX, measured, with the facts about them beside.
@@ -97,11 +68,11 @@ def export(
     \b
     luxel export runs/pieanet --out weights
     """
-    _need_train_extra("luxel export")
+    require("train", "luxel export")
     from luxel.train.export import ship
 
     facts = ship(run, out, name=name, licence=licence, cache=cache, pictures=pictures)
-    typer.echo(f"{out / name}.onnx: MAE {facts['validation']['mae']:.4f}, parity {facts['parity']:.1e}")
+    put(f"{out / name}.onnx: MAE {facts['validation']['mae']:.4f}, parity {facts['parity']:.1e}")
 
 
 def evaluate(
@@ -125,7 +96,7 @@ def evaluate(
     ] = None,
     views: Annotated[int, typer.Option(help="Validation views per panorama.")] = 8,
     pictures: Annotated[int | None, typer.Option(help="About so many validation pictures; all if left out.")] = None,
-    cache: Annotated[Path, typer.Option(help="Folder for rendered scenes.")] = Path("runs/cache"),
+    cache: CacheOption = Path("runs/cache"),
     out: Annotated[Path | None, typer.Option(help="Write every row to this CSV file.")] = None,
 ) -> None:
     """Measure weights on the fixed validation pictures, beside every trivial predictor.
@@ -137,14 +108,13 @@ def evaluate(
     luxel evaluate --people dev_scenes
     luxel evaluate --implied wavelet.pth dev_scenes_c --level-zero -0.5 --released wavelet.pth
     """
-    _need_train_extra("luxel evaluate")
+    require("train", "luxel evaluate")
     from luxel.assessment.runtime import load, predict
     from luxel.assessment.weights import locate
-    from luxel.benchmark.evaluate import evaluate as measure_all
-    from luxel.benchmark.evaluate import markdown, on_development, trivial_predictors, write_rows
-    from luxel.cli.progress import bar
+    from luxel.benchmark.evaluate import markdown, measure_predictors, on_development, rows_csv, trivial_predictors
     from luxel.dataset.reference.bracket import LEVELS
     from luxel.errors import RecipeError
+    from luxel.jobs.atomic import write_file
     from luxel.photometry import as_unit_float
     from luxel.samples.scenes import data_root, list_sources, render_store
     from luxel.samples.validation import is_fixed_list
@@ -166,11 +136,11 @@ def evaluate(
                 folder,
                 predictors["luxel"],
                 level_zero=level_zero,
-                progress=lambda items, total: bar(items, total, "assessing scenes"),
+                progress=lambda items, total: track(items, total, "assessing scenes"),
             )
             for folder in scenes or []
         ]
-        typer.echo(people_markdown(joined(parts)))
+        put(*people_markdown(joined(parts)).splitlines())
     if implied is not None:
         from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files
         from luxel.benchmark.released import load_released
@@ -182,9 +152,9 @@ def evaluate(
             files,
             level_zero=level_zero,
             cache=cache / "implied",
-            progress=lambda items, total: bar(items, total, "measuring scenes"),
+            progress=lambda items, total: track(items, total, "measuring scenes"),
         )
-        typer.echo(implied_markdown(maps, references))
+        put(*implied_markdown(maps, references).splitlines())
     if scenes:
         return
     root = data_root()
@@ -193,18 +163,18 @@ def evaluate(
         list_sources(root, "val", views=views, seed=0),
         root,
         short_side=256,
-        progress=lambda scenes, total: bar(scenes, total, "rendering scenes"),
+        progress=lambda scenes, total: track(scenes, total, "rendering scenes"),
     )
     if not is_fixed_list(store):
-        typer.echo("note: not the scenes of luxel's validation list; figures cannot be compared with ours", err=True)
+        say("note: not the scenes of luxel's validation list; figures cannot be compared with ours")
     # First: a wrong folder shows before minutes of measuring, not after.
     scores = on_development(predictors, development) if development else None
-    rows = measure_all(
+    rows = measure_predictors(
         predictors,
         store,
         limit=pictures,
-        progress=lambda items, total: bar(items, total, f"measuring at {len(LEVELS)} levels"),
+        progress=lambda items, total: track(items, total, f"measuring at {len(LEVELS)} levels"),
     )
-    typer.echo(markdown(rows, scores))
+    put(*markdown(rows, scores).splitlines())
     if out:
-        write_rows(rows, out)
+        write_file(out, rows_csv(rows))

@@ -16,7 +16,7 @@ from luxel import images
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
 from luxel.draw import heatmap
-from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.errors import LuxelError, reason_of
 from luxel.jobs.find import find, free_name
 
 ORIGINAL = "original"
@@ -176,38 +176,49 @@ def match(original: Path, enhanced: Sequence[Path]) -> Matching:
     return Matching(versions, cases, tuple(unmatched))
 
 
-def compare(
+def compare_versions(
     matching: Matching,
     assessor: Assessor,
     *,
-    each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] = lambda case, figures, panels: None,
+    each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] | None = None,
+    progress: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
-    """Assesses every version of every picture.
+    """Every version of every picture assessed.
 
-    each: called after each picture, with what can be drawn of it. A picture of which a version cannot be read is left
-    out for all, because means over different pictures do not compare. Raises LuxelError when none is left.
+    A picture of which a version cannot be assessed, whatever the reason, is left out for all versions, because means
+    over different pictures do not compare.
+
+    matching: from `match`.
+    assessor: what assesses.
+    each: called after each picture, with what can be drawn of it.
+    progress: called with the name of each picture that is done.
+    Raises LuxelError when no picture is left, and when no picture can be assessed (weights, full disk).
     """
     comparison = Comparison(matching.versions, assessor.threshold)
     for case in matching.cases:
         figures: dict[str, Figures] = {}
         panels: dict[str, Panel] = {}
         before = None
+        path = case.files[ORIGINAL]
         try:
             for version, path in case.files.items():
                 assessment = assessor.assess(path)
                 small = reduced(assessment.image)
                 before = small if before is None else before  # The original comes first.
                 figures[version], panels[version] = _figures(assessment, before, small), _panel(assessment)
-        except (ImageError, MissingExtraError) as error:
-            comparison.left_out.append(f"{error}; {case.name} is left out")
+            if each is not None:
+                each(case, figures, panels)
+        except Exception as error:
+            comparison.left_out.append(f"{path}: {reason_of(error, path)}; {case.name} is left out")
             continue
+        finally:
+            progress(case.name)
         comparison.figures[case.name] = figures
         comparison.unlike += [
             f"{case.files[version]}: {NO_MATCH}; {case.files[ORIGINAL].name} shows something else, check the file names"
             for version, numbers in figures.items()
             if not numbers.matches
         ]
-        each(case, figures, panels)
     if not comparison.figures:
         raise LuxelError(f"nothing to compare: {comparison.left_out[0]}")
     return comparison

@@ -1,7 +1,6 @@
 """A comparison as CSV and as one self-contained HTML page."""
 
 import base64
-import csv
 import hashlib
 import html
 import io
@@ -14,6 +13,7 @@ from PIL import Image
 from luxel import images
 from luxel.compare.compare import Comparison, Interval, Rank, remark
 from luxel.compare.detail import MIN_DETAIL
+from luxel.text import csv_table
 
 # fmt: off
 RANKING_COLUMNS = (
@@ -53,7 +53,7 @@ def ranking_csv(comparison: Comparison, ranks: Sequence[Rank]) -> str:
                 "ranked_last": rank.reason,
             }
         )
-    return _csv(RANKING_COLUMNS, rows)
+    return csv_table(RANKING_COLUMNS, rows)
 
 
 def pictures_csv(comparison: Comparison) -> str:
@@ -73,7 +73,7 @@ def pictures_csv(comparison: Comparison) -> str:
         for name, row in comparison.figures.items()
         for version, figures in row.items()
     ]
-    return _csv(PICTURE_COLUMNS, rows)
+    return csv_table(PICTURE_COLUMNS, rows)
 
 
 def interval_text(interval: Interval, digits: int = 3, *, sign: bool = False) -> str:
@@ -136,14 +136,6 @@ def page(
         f"<footer>Maps: {html.escape(weights)}</footer>\n</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def _ranking_table(ranks: Sequence[Rank], count: int) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from luxel import images
 from luxel.assessment.assessor import WORKING_SIZE, Assessor
 from luxel.criteria import Criteria, Verdict
-from luxel.errors import CriteriaError, ImageError, MissingExtraError, RegionsError
+from luxel.errors import MissingExtraError, RegionsError, reason_of
 from luxel.filters.shrink import shrink, working_shape
 from luxel.jobs.find import find
 from luxel.photometry import FloatArray
@@ -76,16 +76,14 @@ class Scorer:
         return self.make_assessor()
 
     def score(self, path: Path) -> Scored:
-        """One file. What is wrong with it alone becomes `Scored.error`; LuxelError is raised when nothing works."""
+        """One file. Whatever goes wrong with it becomes `Scored.error`; LuxelError is raised when nothing works."""
         try:
             residual, image = self._load(path)
             regions = None if self.regions is None else self.regions(path, image, residual.shape)
             verdict = self.criteria.score(residual, regions, image=image, answers=self.answers)
             found = () if regions is None else tuple(self._by_region(residual, image, regions))
-        except MissingExtraError:
-            raise
-        except (ImageError, RegionsError, CriteriaError) as error:
-            return Scored(path, error=" ".join(str(error).removeprefix(f"{path}: ").split()))
+        except Exception as error:
+            return Scored(path, error=reason_of(error, path))
         return Scored(path, verdict, found)
 
     def _load(self, path: Path) -> tuple[FloatArray, npt.NDArray[Any] | None]:

@@ -62,7 +62,7 @@ class SceneOutcome:
     seconds: float = 0.0
 
 
-def build(
+def build_dataset(
     sources: Sequence[SceneSource],
     out: Path,
     *,

@@ -95,9 +95,9 @@ def zebra(
 ) -> ByteArray:
     """The picture with stripes where it is near white (rising) and near black (falling).
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `FALSE_COLOUR_PALETTES`; the
-    direction of the stripes tells the two apart without colour. high, low: lightness Y'
-    at and beyond which stripes are drawn.
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
+    palette: one of `FALSE_COLOUR_PALETTES`; the direction of the stripes tells the two apart without colour.
+    high, low: lightness Y' at and beyond which stripes are drawn.
     Returns the picture with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette, or limits
     that are not 0 <= low < high <= 1.
     """

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from luxel.errors import ImageError
 from luxel.images.colour.spaces import SRGB, Primaries, Transfer
+from luxel.text import printable
 
 Array = npt.NDArray[Any]
 Colour = Literal["grey", "rgb", "cmyk", "lab"]
@@ -57,11 +58,6 @@ class Raster:
     light: Literal["scene", "camera"] | None = None
     orientation: int = 1
     notes: list[str] = field(default_factory=list)
-
-
-def printable(path: Path) -> str:
-    """The path on one line: control characters, which a file name may hold, become "?"."""
-    return "".join(c if c.isprintable() else "?" for c in str(path))
 
 
 def read_bytes(path: Path) -> bytes:

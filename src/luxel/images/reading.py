@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from luxel.errors import ImageError
 from luxel.images.colour import spaces
-from luxel.images.picture import Array, Picture, Raster, decoding, printable, reading
+from luxel.images.picture import Array, Picture, Raster, decoding, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
+from luxel.text import printable
 
 _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
 

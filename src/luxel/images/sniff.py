@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from luxel.errors import ImageError
-from luxel.images.picture import printable
+from luxel.text import printable
 
 # fmt: off
 RAW_SUFFIXES = frozenset((

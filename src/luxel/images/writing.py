@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images.picture import Array, decoding, printable
+from luxel.images.picture import Array, decoding
 from luxel.jobs.atomic import writing_file
+from luxel.text import printable
 
 _MAX_SIDE = {"JPEG": 65535, "WebP": 16383}
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF"}

@@ -11,12 +11,12 @@ from typing import Any
 
 import luxel
 from luxel.assessment import weights
-from luxel.assessment.tables import printable
 from luxel.errors import LuxelError
 from luxel.jobs.find import Found
 from luxel.jobs.processes import Died, in_processes, usable_cores
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure
 from luxel.report.page import page_at
+from luxel.text import printable
 
 SUFFIXES = (".html", ".htm")
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from luxel.assessment.assessor import Assessment, Assessor
 from luxel.assessment.batch import Settings
 from luxel.criteria import Criteria, Verdict, load
 from luxel.draw import heatmap
-from luxel.errors import ImageError, LuxelError, MissingExtraError
+from luxel.errors import reason_of
 from luxel.jobs.find import Found
 from luxel.photometry import lightness
 from luxel.zones import zone_histogram
@@ -86,9 +85,8 @@ class Look:
 
 
 def failure(picture: Found, look: Look, reason: str) -> Entry:
-    """The entry of a picture that could not be assessed. reason: one line; the path is taken off its start."""
-    text = " ".join(reason.removeprefix(f"{picture.path}: ").split())
-    return Entry({"path": look.shown(picture.path), "error": text})
+    """The entry of a picture that could not be assessed. reason: one line without the path."""
+    return Entry({"path": look.shown(picture.path), "error": reason})
 
 
 def _entry(picture: Found, *, look: Look, assessor: Assessor, rules: Criteria | None) -> Entry:
@@ -96,16 +94,8 @@ def _entry(picture: Found, *, look: Look, assessor: Assessor, rules: Criteria | 
     try:
         assessment = assessor.assess(picture.path)
         return _of(assessment, picture, look, rules)
-    except (ImageError, MissingExtraError) as error:
-        return failure(picture, look, str(error))
-    except MemoryError:
-        return failure(picture, look, "not enough memory for this picture; use fewer --jobs")
-    except LuxelError:
-        raise
     except Exception as error:
-        # A fault of ours on one picture must not cost the other thousand; it is told, with its place.
-        logging.getLogger("luxel.report").exception("%s: unexpected error", picture.path)
-        return failure(picture, look, f"unexpected {type(error).__name__}: {error}")
+        return failure(picture, look, reason_of(error, picture.path))
 
 
 def _of(assessment: Assessment, picture: Found, look: Look, rules: Criteria | None) -> Entry:

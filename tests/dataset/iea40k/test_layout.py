@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from luxel.dataset.build import build
-from luxel.dataset.check.check import check
+from luxel.dataset.build import build_dataset
+from luxel.dataset.check.check import check_dataset
 from luxel.dataset.folder.manifest import read_manifest
 from luxel.dataset.folder.upkeep import BuildSettings, relabel
 from luxel.dataset.iea40k.convert_released import export_released, import_released
@@ -59,7 +59,7 @@ def released(tmp_path: Path) -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     sources = [write_source(folder / "in", f"scene{i:02}", i) for i in range(4)]
-    build(sources, folder / "data", settings=BuildSettings(short_side=48), prepare=prepare)
+    build_dataset(sources, folder / "data", settings=BuildSettings(short_side=48), prepare=prepare)
     return folder / "data"
 
 
@@ -91,7 +91,7 @@ def test_the_released_layout_is_read_as_it_is(released: Path) -> None:
 
 
 def test_a_sound_released_dataset_passes_and_says_what_was_not_compared(released: Path) -> None:
-    result = check(released)
+    result = check_dataset(released)
     assert result.problems == []
     assert (result.layout, result.scenes, result.frames) == ("released", 3, 12)
     assert "not compared" in result.notes[0]
@@ -101,23 +101,23 @@ def test_lists_may_lie_elsewhere(released: Path, tmp_path: Path) -> None:
     tables = [Path(shutil.move(released / name, tmp_path / name)) for name in ("train_256.csv", "valid_256_2ev.csv")]
     with pytest.raises(DatasetError, match="--csv"):
         read_rows(released)
-    assert [problem.kind for problem in check(released).problems] == ["manifest"]
+    assert [problem.kind for problem in check_dataset(released).problems] == ["manifest"]
     assert len(read_rows(released, tables)) == 12
-    assert check(released, tables).problems == []
+    assert check_dataset(released, tables).problems == []
 
 
 def test_large_pictures_beside_small_maps_are_brought_to_their_size(released: Path) -> None:
     for folder in ("IEA_img", "label/global_best"):
         for place in (released / folder).iterdir():
             Image.open(place).resize((512, 384)).save(place)
-    assert check(released).problems == []
+    assert check_dataset(released).problems == []
     image, residual, _ = read_frame(released, read_rows(released)[0])
     assert image.shape[:2] == residual.shape == (256, 256)
 
 
 def test_there_and_back_every_stored_number_is_the_same(released: Path, tmp_path: Path) -> None:
     rows = import_released(released, tmp_path / "luxel")
-    assert check(tmp_path / "luxel").problems == []
+    assert check_dataset(tmp_path / "luxel").problems == []
     assert {row.split for row in rows if row.scene_id.startswith("a0003")} == {"val"}
     assert len({row.splits for row in rows}) > 1
     export_released(tmp_path / "luxel", tmp_path / "back")
@@ -133,12 +133,12 @@ def test_there_and_back_every_stored_number_is_the_same(released: Path, tmp_path
         assert [(r.img_id, r.ref_id, r.score) for r in read_table(source)] == [
             (r.img_id, r.ref_id, r.score) for r in read_table(tmp_path / "back" / name)
         ]
-    assert check(tmp_path / "back").problems == []
+    assert check_dataset(tmp_path / "back").problems == []
 
 
 def test_ours_in_their_layout_passes_and_keeps_maps_to_half_a_step(built: Path, tmp_path: Path) -> None:
     assert export_released(built, tmp_path / "out") == 12
-    result = check(tmp_path / "out")
+    result = check_dataset(tmp_path / "out")
     assert result.problems == []
     assert result.notes == []
     ours = {row.name: row for row in read_manifest(built / "manifest.parquet")}
@@ -165,7 +165,7 @@ def test_the_authors_loader_finds_what_it_expects(built: Path, tmp_path: Path) -
         assert residual.shape == (256, 256)
         assert np.abs(residual).max() <= 1
         assert 0 <= float(line["score"]) <= 10
-    assert check(tmp_path / "out").problems == []
+    assert check_dataset(tmp_path / "out").problems == []
 
 
 def test_the_near_list_holds_the_near_levels(built: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_an_import_that_was_stopped_goes_on(released: Path, tmp_path: Path) -> N
     lost.write_bytes(kept)
     assert len(import_released(released, tmp_path / "luxel")) == 12
     assert (tmp_path / "luxel/scenes/a0001-jmac_DSC1459/scene.json").stat().st_mtime_ns == first
-    assert check(tmp_path / "luxel").problems == []
+    assert check_dataset(tmp_path / "luxel").problems == []
 
 
 def test_experts_can_go_on_from_released_labels(released: Path, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_experts_can_go_on_from_released_labels(released: Path, tmp_path: Path) 
         _, residual, _ = read_frame(out, row)
         np.testing.assert_allclose(residual[mask], 0.25, atol=4e-5)
         assert (row.score, row.experts) == (7.25, "anna")
-    assert check(out).problems == []
+    assert check_dataset(out).problems == []
     (folder / "l.json").unlink()
     relabel(out)
     assert {row.name: row for row in read_manifest(out / "manifest.parquet")} == before
@@ -262,7 +262,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_check_names_damage(released: Path, case: str) -> None:
     spoil, kind = SPOILED[case]
     spoil(released)
-    problems = check(released).problems
+    problems = check_dataset(released).problems
     assert kind in {problem.kind for problem in problems}, [str(problem) for problem in problems]
 
 
@@ -272,7 +272,7 @@ def test_check_proves_maps_and_scores_that_luxel_wrote(built: Path, tmp_path: Pa
     residual = np.load(place)
     residual[10:20, 10:20] += 20
     np.save(place, residual)
-    kinds = {problem.kind for problem in check(tmp_path / "out").problems}
+    kinds = {problem.kind for problem in check_dataset(tmp_path / "out").problems}
     assert kinds == {"label", "score"}
 
 
@@ -293,7 +293,7 @@ def test_folders_that_are_no_dataset_are_refused(tmp_path: Path, built: Path) ->
     with pytest.raises(DatasetError, match="neither"):
         read_rows(tmp_path)
     with pytest.raises(DatasetError, match="neither"):
-        check(tmp_path)
+        check_dataset(tmp_path)
     (tmp_path / "x").write_text("")
     with pytest.raises(DatasetError, match="not empty"):
         export_released(built, tmp_path)

@@ -181,9 +181,9 @@ def test_development_scenes_show_no_reversal_and_less_halo_than_the_plain_pull(n
     if not root:
         pytest.skip("LUXEL_DATA is not set: the development scenes are not here")
     from luxel.dataset.prepare import prepare_scene
-    from luxel.dataset.sources.scan import scan
+    from luxel.dataset.sources.scan import scan_sources
 
-    [source] = scan([Path(root) / name])
+    [source] = scan_sources([Path(root) / name])
     prepared = prepare_scene(source, short_side=384)
     made = apply_decisions(prepared.preliminary, prepared.decisions, EvidenceRules())
     artefacts = measure_artefacts(made.fused, made.image)

@@ -11,7 +11,7 @@ pytest.importorskip("skimage", reason="needs luxel[dataset]")
 from luxel.dataset.develop import develop_light
 from luxel.dataset.prepare import prepare_scene
 from luxel.dataset.reference.bracket import frame
-from luxel.dataset.sources.scan import SceneSource, scan
+from luxel.dataset.sources.scan import SceneSource, scan_sources
 from luxel.dataset.sources.taxonomy import TAXONOMY, load_taxonomy, read_tags
 from luxel.errors import DatasetError, ImageError
 from stand_ins.source_material import FloatArray, light_of, write_dng, write_hdr, write_jpeg
@@ -29,7 +29,7 @@ def shoot(tmp_path: Path) -> Path:
 
 
 def test_exif_groups_a_bracket_and_leaves_single_pictures_alone(shoot: Path) -> None:
-    scenes = {scene.scene_id: scene for scene in scan([shoot])}
+    scenes = {scene.scene_id: scene for scene in scan_sources([shoot])}
     sizes = sorted(len(scene.frames) for scene in scenes.values())
     assert sizes == [1, 1, 3]
     [bracket] = [scene for scene in scenes.values() if len(scene.frames) == 3]
@@ -39,7 +39,7 @@ def test_exif_groups_a_bracket_and_leaves_single_pictures_alone(shoot: Path) -> 
 
 
 def test_a_bracket_becomes_frames_a_reference_and_decisions(shoot: Path) -> None:
-    [bracket] = [scene for scene in scan([shoot]) if len(scene.frames) == 3]
+    [bracket] = [scene for scene in scan_sources([shoot]) if len(scene.frames) == 3]
     prepared = prepare_scene(bracket, short_side=128)
     assert len(prepared.frames) == len(prepared.evs) == 3
     assert max(prepared.evs) - min(prepared.evs) == pytest.approx(4, abs=0.2)
@@ -54,16 +54,16 @@ def test_bracket_csv_is_believed(tmp_path: Path) -> None:
     for i, ev in enumerate((-1, 1)):
         write_jpeg(tmp_path / f"{i}.jpg", frame(light, ev))
     (tmp_path / "bracket.csv").write_text("file,exposure_s\n0.jpg,0.01\n1.jpg,0.04\n")
-    [scene] = scan([tmp_path])
+    [scene] = scan_sources([tmp_path])
     assert scene.kind == "bracket"
     (tmp_path / "bracket.csv").write_text("file,exposure_s\n0.jpg,0.01\nmissing.jpg,0.04\n")
     with pytest.raises(DatasetError, match=r"missing\.jpg"):
-        scan([tmp_path])
+        scan_sources([tmp_path])
 
 
 def test_raw_is_a_scene_with_simulated_levels(tmp_path: Path) -> None:
     write_dng(tmp_path / "shot.dng", light_of("coffee", height=128) * 0.5)
-    [scene] = scan([tmp_path])
+    [scene] = scan_sources([tmp_path])
     prepared = prepare_scene(scene, short_side=96)
     assert prepared.levels == ["N4", "N3", "N2", "N1", "P0", "P1", "P2", "P3", "P4"]
     assert prepared.linear is not None
@@ -87,7 +87,7 @@ def shots(folder: Path, evs: tuple[float, ...], light: FloatArray, *, start: flo
 
 
 def grouped(folder: Path) -> list[list[str]]:
-    return sorted(sorted(f.file.name for f in scene.frames) for scene in scan([folder]))
+    return sorted(sorted(f.file.name for f in scene.frames) for scene in scan_sources([folder]))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_two_scenes_interleaved_in_time_are_parted_by_what_they_show(
     tmp_path: Path, two_lights: tuple[FloatArray, FloatArray]
 ) -> None:
     first, second = (shots(tmp_path, (-2, 0, 2), light, start=0.5 * i) for i, light in enumerate(two_lights))
-    scenes = scan([tmp_path])
+    scenes = scan_sources([tmp_path])
     assert grouped(tmp_path) == [[f.name for f in first], [f.name for f in second]]
     assert len({scene.group for scene in scenes}) == 2
     assert all(len(prepare_scene(scene, short_side=96).frames) == 3 for scene in scenes)
@@ -116,7 +116,7 @@ def test_an_exposure_that_comes_again_begins_a_bracket_of_the_same_group(
     tmp_path: Path, two_lights: tuple[FloatArray, FloatArray]
 ) -> None:
     shots(tmp_path, (-2, 0, 2, -2, 0, 2), two_lights[0])
-    scenes = scan([tmp_path])
+    scenes = scan_sources([tmp_path])
     assert [len(scene.frames) for scene in scenes] == [3, 3]
     assert len({scene.group for scene in scenes}) == 1, "two brackets of one place could be parted by a split"
 
@@ -125,7 +125,7 @@ def test_a_pause_ends_a_bracket(tmp_path: Path, two_lights: tuple[FloatArray, Fl
     shots(tmp_path, (-2, 0), two_lights[0])
     shots(tmp_path, (2, 3), two_lights[0], start=7.0)
     assert [len(names) for names in grouped(tmp_path)] == [2, 2]
-    assert [len(scene.frames) for scene in scan([tmp_path], longest_gap=10)] == [4]
+    assert [len(scene.frames) for scene in scan_sources([tmp_path], longest_gap=10)] == [4]
 
 
 def test_a_stranger_within_a_bracket_is_dropped_with_the_reason(
@@ -133,7 +133,7 @@ def test_a_stranger_within_a_bracket_is_dropped_with_the_reason(
 ) -> None:
     shots(tmp_path, (-2, 0, 2), two_lights[0])
     shots(tmp_path, (1,), two_lights[1], start=3.0)
-    prepared = prepare_scene(scan([tmp_path])[0], short_side=96)
+    prepared = prepare_scene(scan_sources([tmp_path])[0], short_side=96)
     assert len(prepared.frames) == 3
     assert [file for file, _ in prepared.dropped] == ["03.0.jpg"]
     assert "shows another scene" in prepared.dropped[0][1]
@@ -144,25 +144,25 @@ def test_without_exif_nothing_is_grouped_and_the_scene_says_why(
 ) -> None:
     for i, ev in enumerate((-2, 0, 2)):
         write_jpeg(tmp_path / f"{i}.jpg", frame(two_lights[0], ev))
-    scenes = scan([tmp_path])
+    scenes = scan_sources([tmp_path])
     assert [scene.kind for scene in scenes] == ["photo"] * 3
     assert all(any("bracket.csv" in note for note in scene.notes) for scene in scenes)
     (tmp_path / "bracket.csv").write_text("file\n" + "".join(f"{i}.jpg\n" for i in range(3)))
-    [bracket] = scan([tmp_path])
+    [bracket] = scan_sources([tmp_path])
     prepared = prepare_scene(bracket, short_side=96)
     assert max(prepared.evs) - min(prepared.evs) == pytest.approx(4, abs=0.3), "measured from the pictures alone"
     assert "no exposure is written for any frame: all steps are measured" in prepared.metadata["notes"]
 
 
 def test_a_photograph_with_exif_is_no_riddle(shoot: Path) -> None:
-    [lone] = [scene for scene in scan([shoot]) if scene.kind == "photo"]
+    [lone] = [scene for scene in scan_sources([shoot]) if scene.kind == "photo"]
     assert not any("bracket.csv" in note for note in lone.notes)
 
 
 def test_a_bracket_of_one_frame_is_a_single_picture(tmp_path: Path, two_lights: tuple[FloatArray, FloatArray]) -> None:
     write_jpeg(tmp_path / "only.jpg", frame(two_lights[0], 0))
     (tmp_path / "bracket.csv").write_text("file,exposure_s\nonly.jpg,0.01\n")
-    [scene] = scan([tmp_path])
+    [scene] = scan_sources([tmp_path])
     assert (scene.kind, len(scene.frames)) == ("photo", 1)
     assert "names one frame" in scene.notes[0]
     assert len(prepare_scene(scene, short_side=96).frames) == 9
@@ -173,7 +173,7 @@ def test_frames_of_another_size_are_dropped_or_alone(tmp_path: Path, two_lights:
     shots(tmp_path, (1,), two_lights[0][:150], start=3.0)
     assert [len(names) for names in grouped(tmp_path)] == [3, 1]
     (tmp_path / "bracket.csv").write_text("file\n" + "".join(f"{f.name}\n" for f in sorted(tmp_path.glob("*.jpg"))))
-    [bracket] = scan([tmp_path])
+    [bracket] = scan_sources([tmp_path])
     prepared = prepare_scene(bracket, short_side=96)
     assert len(prepared.frames) == 3
     assert prepared.dropped == [("03.0.jpg", "is 200 x 150 pixels, the bracket is 200 x 200")]
@@ -187,7 +187,7 @@ def test_a_corrupt_frame_costs_only_itself(
     (tmp_path / "bracket.csv").write_text("file\n" + "".join(f"{f.name}\n" for f in sorted(tmp_path.glob("*.jpg"))))
     data = last.read_bytes()
     last.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
-    [bracket] = scan([tmp_path])
+    [bracket] = scan_sources([tmp_path])
     prepared = prepare_scene(bracket, short_side=96)
     assert len(prepared.frames) == 2
     [(file, reason)] = prepared.dropped
@@ -202,7 +202,7 @@ def test_a_bracket_with_one_frame_left_is_refused_with_all_reasons(
     (tmp_path / "bracket.csv").write_text("file\n" + "".join(f"{f.name}\n" for f in files))
     for file in files[1:]:
         file.write_bytes(file.read_bytes()[:2000])
-    [bracket] = scan([tmp_path])
+    [bracket] = scan_sources([tmp_path])
     with pytest.raises(DatasetError, match=r"1 of 3 frames can be used") as told:
         prepare_scene(bracket, short_side=96)
     assert all(file.name in str(told.value) for file in files[1:])
@@ -210,7 +210,7 @@ def test_a_bracket_with_one_frame_left_is_refused_with_all_reasons(
 
 def test_a_corrupt_picture_alone_is_a_scene_that_fails(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
-    [scene] = scan([tmp_path])
+    [scene] = scan_sources([tmp_path])
     assert scene.frames[0].width == 0
     with pytest.raises(ImageError, match="empty"):
         prepare_scene(scene, short_side=96)
@@ -227,7 +227,7 @@ def ramps() -> FloatArray:
 
 
 def developed(path: Path, camera: FloatArray, **facts: object) -> tuple[SceneSource, FloatArray]:
-    [source] = scan([write_dng(path, camera, **facts)])  # type: ignore[arg-type]
+    [source] = scan_sources([write_dng(path, camera, **facts)])  # type: ignore[arg-type]
     return source, develop_light(source, short_side=4096).linear
 
 
@@ -280,7 +280,7 @@ def test_raw_files_taken_as_a_bracket_are_one(ramps: FloatArray, tmp_path: Path)
         camera = np.clip(light * 2.0**ev, 0, 1)
         write_dng(tmp_path / f"{i}.dng", camera, exposure=(round(1000 * 2.0**ev), 100_000), seconds=float(i))
     (tmp_path / "0.jpg").write_bytes(b"the camera's own picture")
-    [bracket] = scan([tmp_path])
+    [bracket] = scan_sources([tmp_path])
     assert (bracket.kind, len(bracket.frames)) == ("bracket", 3)
     assert "0.jpg left out: the same shot as 0.dng" in bracket.notes
     prepared = prepare_scene(bracket, short_side=96)
@@ -292,12 +292,12 @@ def test_raw_files_taken_as_a_bracket_are_one(ramps: FloatArray, tmp_path: Path)
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere"):
-        scan([tmp_path / "nowhere"])
+        scan_sources([tmp_path / "nowhere"])
 
 
 def test_a_file_named_alone_keeps_what_its_folders_index_says(shoot: Path) -> None:
     (shoot / "index.csv").write_text("file,licence,light\nlone.jpg,CC0-1.0,overcast\n")
-    [scene] = scan([shoot / "lone.jpg"])
+    [scene] = scan_sources([shoot / "lone.jpg"])
     assert (scene.metadata["licence"], scene.tags["light"]) == ("CC0-1.0", "overcast")
 
 

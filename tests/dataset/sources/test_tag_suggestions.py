@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from luxel import images
 from luxel.cli import app
 from luxel.dataset.reference.bracket import frame
-from luxel.dataset.sources.scan import scan
+from luxel.dataset.sources.scan import scan_sources
 from luxel.dataset.sources.tag_suggestions import (
     PROMPTS,
     Tagger,
@@ -91,12 +91,12 @@ def test_tone_rises_with_exposure() -> None:
 
 
 def test_a_bracket_is_judged_by_its_best_exposed_frame(material: Path) -> None:
-    [source] = scan([material / "bracket"])
+    [source] = scan_sources([material / "bracket"])
     np.testing.assert_array_equal(picture_of(source), images.read(material / "bracket" / "f1.png").pixels)
 
 
 def test_without_a_checkpoint_only_the_tone_is_suggested(material: Path, tmp_path: Path) -> None:
-    rows = {row.name.rpartition("-")[2]: row for row in suggest(scan([material / "photos"]))}
+    rows = {row.name.rpartition("-")[2]: row for row in suggest(scan_sources([material / "photos"]))}
     assert (rows["night"].tone, rows["snow"].tone) == ("dark", "clear")
     assert all(row.scene == row.light == "" and row.scene_probability is None for row in rows.values())
     assert write_suggestions(tmp_path / "tags.csv", rows.values()) == 2
@@ -109,7 +109,7 @@ def test_without_a_checkpoint_only_the_tone_is_suggested(material: Path, tmp_pat
 def test_a_picture_that_cannot_be_used_is_a_row_with_the_reason(material: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
     images.write(tmp_path / "good.png", images.read(material / "photos" / "snow.png").pixels)
-    rows = {row.name.rpartition("-")[2]: row for row in suggest(scan([tmp_path]))}
+    rows = {row.name.rpartition("-")[2]: row for row in suggest(scan_sources([tmp_path]))}
     assert "bad.png" in rows["bad"].failed
     assert rows["good"].tone == "clear"
     assert write_suggestions(tmp_path / "tags.csv", rows.values()) == 1
@@ -151,7 +151,7 @@ def test_probabilities_agree_with_the_network_run_by_hand(checkpoint: Path, monk
 def test_a_picture_is_judged_alone_and_given_tags_stay(checkpoint: Path, material: Path, tmp_path: Path) -> None:
     tagger = Tagger(checkpoint, TAXONOMY)
     (tmp_path / "given.csv").write_text("name,scene,light\nnight.png,stars,\n")
-    sources = scan([material / "photos"], tags=tmp_path / "given.csv")
+    sources = scan_sources([material / "photos"], tags=tmp_path / "given.csv")
     forth, back = list(suggest(sources, tagger)), list(suggest(sources[::-1], tagger))
     assert forth == back[::-1]
     night = next(row for row in forth if row.name.endswith("night"))
@@ -187,7 +187,7 @@ def test_suggestions_come_back_as_tags_of_the_scenes(checkpoint: Path, material:
     assert shown.exit_code == 0, shown.output
     with out.open(newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
-    tagged = scan([material], tags=out)
+    tagged = scan_sources([material], tags=out)
     assert {source.scene_id for source in tagged} == rows.keys()
     for source in tagged:
         assert source.tags == {axis: rows[source.scene_id][axis] for axis in ("scene", "light", "tone")}

@@ -5,27 +5,27 @@ from typing import Annotated
 
 import typer
 
-from luxel.cli.dataset.extra import need_dataset_extra
+from luxel.cli.console import Column, Progress, print_table, put, require, say
 from luxel.cli.dataset.material import scenes_in
 from luxel.cli.dataset.options import (
+    CoresOption,
     DatasetArgument,
-    JobsOption,
     SceneOption,
     SourcesArgument,
     TagsOption,
     TaxonomyOption,
     ViewsOption,
 )
-from luxel.cli.dataset.output import progress, say, table
 
 
 def build(
     sources: SourcesArgument,
+    *,
     out: Annotated[Path, typer.Option(help="The dataset's folder.", metavar="DIR")],
     tags: TagsOption = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
-    jobs: JobsOption = 0,
+    jobs: CoresOption = 0,
     short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
     name: Annotated[str, typer.Option(help="Name of the dataset; default: that of its folder.", metavar="TEXT")] = "",
     max_megapixels: Annotated[float, typer.Option(help="Source pictures above this fail.", metavar="N")] = 200.0,
@@ -33,9 +33,9 @@ def build(
         bool, typer.Option("--rebuild", help="Accept other settings than before and build every scene again.")
     ] = False,
 ) -> None:
-    """Build a dataset, or go on with one: scan, align, make references, label, write.
+    """Build a dataset, or resume one: scan, align, make references, label, write.
 
-    Killed anywhere, the same command goes on where it stopped. Scenes that are there stay, unless their source files
+    Killed anywhere, the same command resumes where it stopped. Scenes that are there stay, unless their source files
     changed. A scene that cannot be used is a row of report.json with the reason.
 
     \b
@@ -46,16 +46,23 @@ def build(
 
     Exit code: 0 all scenes are built, 1 some failed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
-    need_dataset_extra("luxel dataset build")
-    from luxel.dataset.build import build as run
+    require("dataset", "luxel dataset build")
+    from luxel.dataset.build import SceneOutcome, build_dataset
     from luxel.dataset.folder.upkeep import BuildSettings
     from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.slots import usable_cores
 
     found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
-    with progress("building", len(found)) as advance:
+    with Progress("building", len(found)) as bar:
+
+        def report(outcome: SceneOutcome) -> None:
+            if outcome.state == "failed":
+                say(f"{outcome.scene_id}: {outcome.reason}")
+            bar.advance(outcome.scene_id)
+
+        bar.update(0)
         try:
-            outcomes = run(
+            outcomes = build_dataset(
                 found,
                 out,
                 settings=BuildSettings(short_side=short_side),
@@ -64,14 +71,14 @@ def build(
                 name=name,
                 taxonomy=taxonomy,
                 max_megapixels=max_megapixels,
-                progress=advance,
+                progress=report,
             )
         except KeyboardInterrupt:
-            say(f"stopped; the scenes that are done stay in {out}, the same command goes on")
+            say(f"stopped; the scenes that are done stay in {out}, the same command resumes")
             raise typer.Exit(130) from None
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     states = {state: sum(outcome.state == state for outcome in outcomes) for state in ("built", "kept", "failed")}
-    typer.echo(
+    put(
         f"{out}: {states['built']} scenes built, {states['kept']} kept, {states['failed']} failed; "
         f"{sum(outcome.frames for outcome in outcomes)} frames, "
         f"{sum(len(outcome.dropped) for outcome in outcomes)} frames dropped; look at {out / 'coverage.html'}"
@@ -81,10 +88,11 @@ def build(
 
 def reference(
     folder: DatasetArgument,
+    *,
     scene: SceneOption = None,
     zone: Annotated[
         list[str] | None,
-        typer.Option(help="Decide that a block is to have this zone, 0 to 7.5. Repeatable.", metavar="BLOCK=ZONE"),
+        typer.Option(help="Decide that a block must have this zone, 0 to 7.5. Repeatable.", metavar="BLOCK=ZONE"),
     ] = None,
     by: Annotated[str, typer.Option(help="Who decides; needed with --zone.", metavar="NAME")] = "",
 ) -> None:
@@ -99,23 +107,24 @@ def reference(
 
     Exit code: 0 done, 1 some expert layers cannot be merged, 2 wrong usage.
     """
-    need_dataset_extra("luxel dataset reference")
+    require("dataset", "luxel dataset reference")
     from luxel.dataset.folder.upkeep import decide, rereference
 
     if zone:
         if not scene or len(scene) != 1:
             raise typer.BadParameter("blocks belong to one scene; give --scene ID once", param_hint="--zone")
         decide(folder, scene[0], dict(_block_and_zone(text) for text in zone), by=by)
-    with progress("making references", len(scene) if scene else None) as advance:
-        changed, notes = rereference(folder, scene, progress=advance)
+    with Progress("making references", len(scene) if scene else None) as progress:
+        changed, notes = rereference(folder, scene, progress=progress.advance)
     for note in notes:
         say(note)
-    typer.echo(f"{folder}: {changed} residual maps changed")
+    put(f"{folder}: {changed} residual maps changed")
     raise typer.Exit(1 if notes else 0)
 
 
 def label(
     folder: DatasetArgument,
+    *,
     scene: SceneOption = None,
 ) -> None:
     """Label again: merge the layers of experts that are there now, and apply the label rules.
@@ -127,30 +136,31 @@ def label(
 
     Exit code: 0 all layers are merged, 1 some cannot be, 2 wrong usage.
     """
-    need_dataset_extra("luxel dataset label")
+    require("dataset", "luxel dataset label")
     from luxel.dataset.folder.upkeep import relabel
 
-    with progress("labelling", len(scene) if scene else None) as advance:
-        changed, notes = relabel(folder, scene, progress=advance)
+    with Progress("labelling", len(scene) if scene else None) as progress:
+        changed, notes = relabel(folder, scene, progress=progress.advance)
     for note in notes:
         say(note)
-    typer.echo(f"{folder}: {changed} residual maps changed")
+    put(f"{folder}: {changed} residual maps changed")
     raise typer.Exit(1 if notes else 0)
 
 
 def split(
     folder: DatasetArgument,
+    *,
     seed: Annotated[int, typer.Option(help="First of five seeds.", min=0)] = 0,
     shares: Annotated[str, typer.Option(help="Shares of train, val and test.", metavar="A,B,C")] = "0.8,0.1,0.1",
 ) -> None:
-    """Split a dataset anew, scene-disjoint, under five seeds, and write its manifest and pages again.
+    """Split a dataset again, scene-disjoint, under five seeds, and write its manifest and pages again.
 
     \b
     Examples:
       luxel dataset split data
       luxel dataset split data --seed 10 --shares 0.7,0.15,0.15
     """
-    need_dataset_extra("luxel dataset split")
+    require("dataset", "luxel dataset split")
     from luxel.dataset.folder.splits import NAMES
     from luxel.dataset.folder.upkeep import resplit
 
@@ -163,7 +173,8 @@ def split(
     for i in range(5):
         scenes = [{row.scene_id for row in rows if row.splits[i] == part} for part in NAMES]
         lines.append((f"split_{i}", str(seed + i), *(str(len(part)) for part in scenes)))
-    table(("column", "seed", *NAMES), lines)
+    columns = [Column("column"), *(Column(title, right=True) for title in ("seed", *NAMES))]
+    print_table(columns, lines)
 
 
 def _block_and_zone(text: str) -> tuple[int, float]:

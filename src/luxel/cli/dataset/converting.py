@@ -1,19 +1,19 @@
 """The command that turns one layout of a dataset into the other."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from luxel.cli.dataset.extra import need_dataset_extra
-from luxel.cli.dataset.options import CsvOption, DatasetArgument, Layout
-from luxel.cli.dataset.output import progress
+from luxel.cli.console import Progress, put, require
+from luxel.cli.dataset.options import CsvOption, DatasetArgument
 
 
 def convert(
     folder: DatasetArgument,
+    *,
     out: Annotated[Path, typer.Option(help="New folder.", metavar="DIR")],
-    to: Annotated[Layout, typer.Option(help="Layout to write.")] = Layout.iea40k,
+    to: Annotated[Literal["luxel", "iea40k"], typer.Option(help="Layout to write.")] = "iea40k",
     side: Annotated[
         int,
         typer.Option(
@@ -30,12 +30,12 @@ def convert(
       luxel dataset convert data --out IEA --to iea40k --side 256
       luxel dataset convert IEA40K --out data --to luxel --csv train_256.csv --csv valid_256_2ev.csv
     """
-    need_dataset_extra("luxel dataset convert")
+    require("dataset", "luxel dataset convert")
     from luxel.dataset.iea40k.convert_released import export_released, import_released
 
-    with progress("converting", None) as advance:
-        if to is Layout.iea40k:
-            frames = export_released(folder, out, side=side or None, progress=advance)
+    with Progress("converting", None) as progress:
+        if to == "iea40k":
+            frames = export_released(folder, out, side=side or None, progress=progress.advance)
         else:
-            frames = len(import_released(folder, out, csv or (), progress=advance))
-    typer.echo(f"{out}: {frames} frames in the {to.value} layout")
+            frames = len(import_released(folder, out, csv or (), progress=progress.advance))
+    put(f"{out}: {frames} frames in the {to} layout")

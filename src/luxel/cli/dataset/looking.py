@@ -1,19 +1,18 @@
 """Commands that look at a dataset: check, stats."""
 
-import json as jsonlib
-
 import typer
 
-from luxel.cli.dataset.extra import need_dataset_extra
-from luxel.cli.dataset.options import CsvOption, DatasetArgument, JobsOption, JsonOption
-from luxel.cli.dataset.output import progress, say, table
+from luxel.cli.console import Column, Progress, print_table, put, require, say
+from luxel.cli.dataset.options import CoresOption, CsvOption, DatasetArgument
+from luxel.cli.options import JsonOption
 
 
 def check(
     folder: DatasetArgument,
+    *,
     csv: CsvOption = None,
     json: JsonOption = False,
-    jobs: JobsOption = 0,
+    jobs: CoresOption = 0,
 ) -> None:
     """Verify a dataset, in luxel's layout or in that of the released IEA40K: every problem is named.
 
@@ -24,21 +23,20 @@ def check(
 
     Exit code: 0 sound, 1 problems, 2 no dataset there.
     """
-    need_dataset_extra("luxel dataset check")
-    from luxel.dataset.check.check import check as run
+    require("dataset", "luxel dataset check")
+    from json import dumps
+
+    from luxel.dataset.check.check import check_dataset
     from luxel.dataset.folder.manifest import read_manifest
     from luxel.jobs.slots import usable_cores
 
     manifest = folder / "manifest.parquet"
     total = len({row.scene_id for row in read_manifest(manifest)}) if manifest.is_file() else None
-    with progress("checking", total) as advance:
-        result = run(folder, csv or (), jobs=jobs or usable_cores(), progress=advance)
+    with Progress("checking", total) as progress:
+        result = check_dataset(folder, csv or (), jobs=jobs or usable_cores(), progress=progress.advance)
     for problem in result.problems:
-        typer.echo(
-            jsonlib.dumps({"kind": problem.kind, "place": problem.place, "message": problem.message})
-            if json
-            else problem
-        )
+        facts = {"kind": problem.kind, "place": problem.place, "message": problem.message}
+        put(dumps(facts) if json else str(problem))
     for note in result.notes:
         say(note)
     count = len(result.problems)
@@ -49,6 +47,7 @@ def check(
 
 def stats(
     folder: DatasetArgument,
+    *,
     csv: CsvOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -61,7 +60,9 @@ def stats(
       luxel dataset stats data
       luxel dataset stats data --json
     """
-    need_dataset_extra("luxel dataset stats")
+    require("dataset", "luxel dataset stats")
+    from json import dumps
+
     from luxel.dataset.folder.card import by_level
     from luxel.dataset.folder.coverage import counts
     from luxel.dataset.folder.scene_files import agreements
@@ -85,14 +86,16 @@ def stats(
                 name: {"mean_difference": a.mean_difference, "icc": a.icc, "pixels": a.pixels} for name, a in agreed
             },
         }
-        typer.echo(jsonlib.dumps(record))
+        put(dumps(record))
         return
     lines = [("level", level, str(count)) for level, count in levels.items()]
     lines += [(axis, name, str(count)) for axis, names in counted.items() for name, count in names.items()]
-    table(("axis", "name", "count"), lines)
+    print_table([Column("axis"), Column("name"), Column("count", right=True)], lines)
     if agreed:
         found = [
             (name, ", ".join(a.experts), f"{a.mean_difference:.3f}", f"{a.icc:.3f}", str(a.pixels))
             for name, a in agreed
         ]
-        table(("frame", "experts", "mean difference", "ICC(2,1)", "pixels"), found)
+        columns = [Column("frame"), Column("experts")]
+        columns += [Column(title, right=True) for title in ("mean difference", "ICC(2,1)", "pixels")]
+        print_table(columns, found)

@@ -1,14 +1,13 @@
 """Commands on source material, before there is a dataset: scan, tags, align, taxonomy."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luxel.cli.dataset.extra import need_dataset_extra
-from luxel.cli.dataset.options import JsonOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
-from luxel.cli.dataset.output import progress, say, table
+from luxel.cli.console import Cell, Column, Progress, print_table, put, require, say
+from luxel.cli.dataset.options import SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
+from luxel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from luxel.dataset.sources.scan import SceneSource
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 def scan(
     sources: SourcesArgument,
+    *,
     tags: TagsOption = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
@@ -30,14 +30,15 @@ def scan(
 
     Exit code: 0 all files can be read, 1 some cannot, 2 wrong usage.
     """
-    need_dataset_extra("luxel dataset scan")
+    require("dataset", "luxel dataset scan")
+    from json import dumps
+
     found = scenes_in(sources, tags, views, taxonomy)
     unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
     for file in unreadable:
         say(f"{file}: cannot be read; its scene will fail or lose this frame")
     if json:
-        for source in found:
-            typer.echo(jsonlib.dumps(_facts(source)))
+        put(*(dumps(_facts(source)) for source in found))
     else:
         rows = [
             (
@@ -49,12 +50,14 @@ def scan(
             )
             for s in found
         ]
-        table(("scene", "kind", "frames", "device", "tags"), rows)
+        columns = [Column("scene"), Column("kind"), Column("frames", right=True), Column("device"), Column("tags")]
+        print_table(columns, rows)
     raise typer.Exit(1 if unreadable else 0)
 
 
 def tags(
     sources: SourcesArgument,
+    *,
     out: Annotated[Path, typer.Option(help="CSV to write; must not be there yet.", metavar="FILE")],
     model: Annotated[
         str,
@@ -85,7 +88,7 @@ def tags(
 
     Exit code: 0 every scene has suggestions, 1 some pictures cannot be used, 2 wrong usage.
     """
-    need_dataset_extra("luxel dataset tags")
+    require("dataset", "luxel dataset tags")
     from luxel.dataset.sources.tag_suggestions import Suggestion, Tagger, suggest, write_suggestions
     from luxel.dataset.sources.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
@@ -95,20 +98,22 @@ def tags(
     tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
     found = scenes_in(sources, given, views, taxonomy)
     rows: list[Suggestion] = []
-    with progress("looking", len(found)) as advance:
+    with Progress("looking", len(found)) as progress:
+        progress.update(0)
         for row in suggest(found, tagger):
             rows.append(row)
-            advance(row.name)
+            progress.advance(row.name)
     count = write_suggestions(out, rows)
     for row in rows:
         if row.failed:
             say(f"{row.name}: {row.failed}")
-    typer.echo(f"{out}: suggestions for {count} scenes; correct them, then luxel dataset build --tags {out}")
+    put(f"{out}: suggestions for {count} scenes; correct them, then luxel dataset build --tags {out}")
     raise typer.Exit(1 if count < len(rows) else 0)
 
 
 def align(
     sources: SourcesArgument,
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the aligned frames.", metavar="DIR")],
     short_side: Annotated[int, typer.Option(help="Short side of the frames, in pixels.", min=64)] = 512,
 ) -> None:
@@ -123,7 +128,7 @@ def align(
 
     Exit code: 0 all frames are aligned, 1 some were dropped or a bracket failed, 2 wrong usage.
     """
-    need_dataset_extra("luxel dataset align")
+    require("dataset", "luxel dataset align")
     from luxel.dataset.align.align_files import AlignedFrame, align_to_files
     from luxel.errors import DatasetError
 
@@ -131,20 +136,23 @@ def align(
     if not brackets:
         raise DatasetError("no bracket in these files; luxel dataset scan shows what there is")
     rows: list[AlignedFrame] = []
-    with progress("aligning", len(brackets)) as advance:
+    with Progress("aligning", len(brackets)) as progress:
+        progress.update(0)
         for source in brackets:
             rows += align_to_files(source, out, short_side=short_side)
-            advance(source.scene_id)
-    lines = []
+            progress.advance(source.scene_id)
+    lines: list[list[Cell]] = []
     for row in rows:
         numbers = (row.motion, row.error_before, row.error_after, row.ssim)
-        told = "the others are placed on it" if row.anchor else ""
+        remark = "the others are placed on it" if row.anchor else ""
         if row.unseen:
-            told = "shows too little to be compared; left as it is, since no other frame moved"
+            remark = "shows too little to be compared; left as it is, since no other frame moved"
         if row.dropped:
-            told = f"dropped: {row.dropped}"
-        lines.append((row.scene_id, row.file, *("-" if n is None else f"{n:.2f}" for n in numbers), told))
-    table(("scene", "frame", "moved px", "error before px", "error after px", "SSIM", ""), lines)
+            remark = f"dropped: {row.dropped}"
+        lines.append([row.scene_id, row.file, *("-" if n is None else f"{n:.2f}" for n in numbers), remark])
+    columns = [Column("scene"), Column("frame")]
+    columns += [Column(title, right=True) for title in ("moved px", "error before px", "error after px", "SSIM")]
+    print_table([*columns, Column("")], lines)
     raise typer.Exit(1 if any(row.dropped for row in rows) else 0)
 
 
@@ -171,20 +179,20 @@ def taxonomy(
         dataset_record(folder)  # refuses a folder that is no dataset
         file = taxonomy_file(folder)
     load_taxonomy(file)
-    typer.echo(file.read_text(encoding="utf-8"), nl=False)
+    put(*file.read_text(encoding="utf-8").splitlines())
 
 
 def scenes_in(
     sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None
 ) -> "list[SceneSource]":
     """Scenes found in files and folders; DatasetError if there is none."""
-    from luxel.dataset.sources.scan import scan as run
+    from luxel.dataset.sources.scan import scan_sources
     from luxel.dataset.sources.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
 
     names = load_taxonomy(taxonomy)
-    with progress("reading headers", None) as advance:
-        found = run(sources, tags=tags, taxonomy=names, views=views, progress=advance)
+    with Progress("reading headers", None) as progress:
+        found = scan_sources(sources, tags=tags, taxonomy=names, views=views, progress=progress.advance)
     if not found:
         raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
     return found
@@ -192,6 +200,7 @@ def scenes_in(
 
 def _facts(source: "SceneSource") -> dict[str, object]:
     from dataclasses import asdict
+    from json import dumps, loads
 
-    facts: dict[str, object] = jsonlib.loads(jsonlib.dumps(asdict(source), default=str))
+    facts: dict[str, object] = loads(dumps(asdict(source), default=str))
     return facts

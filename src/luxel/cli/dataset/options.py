@@ -1,18 +1,9 @@
 """Arguments and options that commands of `luxel dataset` share."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-class Layout(StrEnum):
-    """Layouts of a dataset."""
-
-    luxel = "luxel"
-    iea40k = "iea40k"
-
 
 SourcesArgument = Annotated[
     list[Path], typer.Argument(metavar="SOURCE...", help="Files and folders of source material.", show_default=False)
@@ -32,8 +23,7 @@ TaxonomyOption = Annotated[
 ]
 ViewsOption = Annotated[int, typer.Option(help="Views of every HDR panorama.", min=1, metavar="N")]
 DatasetArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset's folder.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
-JobsOption = Annotated[int, typer.Option(help="How many at a time; 0: one per processor core.", min=0, metavar="N")]
+CoresOption = Annotated[int, typer.Option(help="Scenes at a time; 0: one per processor core.", min=0, metavar="N")]
 SceneOption = Annotated[
     list[str] | None, typer.Option("--scene", help="Only this scene. Repeatable.", metavar="ID", show_default=False)
 ]

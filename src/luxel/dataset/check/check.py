@@ -53,7 +53,7 @@ CODE_TOLERANCE = 1
 Progress = Callable[[str], None]
 
 
-def check(
+def check_dataset(
     folder: Path, tables: Sequence[Path] = (), *, jobs: int = 1, progress: Progress = lambda scene: None
 ) -> CheckResult:
     """Checks every file of a dataset in either layout.

@@ -99,7 +99,7 @@ class _Shot:
         )  # fmt: skip
 
 
-def scan(
+def scan_sources(
     paths: Iterable[Path],
     *,
     tags: Path | None = None,

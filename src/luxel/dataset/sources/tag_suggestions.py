@@ -24,6 +24,7 @@ from luxel.dataset.sources.taxonomy import AXES, Taxonomy
 from luxel.errors import DatasetError, LuxelError, MissingExtraError
 from luxel.jobs.atomic import write_file
 from luxel.photometry import FloatArray, lightness
+from luxel.text import csv_cell
 
 DARK_BELOW, CLEAR_ABOVE = 0.33, 0.6
 """Median lightness under which a picture is dark and over which it is clear; between them it is neutral. Mid-grey is
@@ -180,7 +181,7 @@ def write_suggestions(path: Path, suggestions: Iterable[Suggestion]) -> int:
     for row in suggestions:
         if not row.failed:
             shares = ("" if p is None else f"{p:.3f}" for p in (row.scene_probability, row.light_probability))
-            table.writerow([row.name, row.scene, row.light, row.tone, *shares, row.suggested_by])
+            table.writerow([csv_cell(row.name), row.scene, row.light, row.tone, *shares, csv_cell(row.suggested_by)])
             count += 1
     write_file(path, text.getvalue().encode(), sync=True, error=DatasetError)
     return count

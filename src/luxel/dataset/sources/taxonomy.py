@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luxel.errors import DatasetError
+from luxel.text import plain_cell
 
 AXES = ("scene", "light", "tone")
 
@@ -108,7 +109,7 @@ def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
         raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
     tags: dict[str, dict[str, str]] = {}
     for line, row in rows:
-        where, name = f"{path}, line {line}", (row[key] or "").strip()
+        where, name = f"{path}, line {line}", plain_cell((row[key] or "").strip())
         if not name:
             raise DatasetError(f"{where}: the {key} is empty; give a file or a scene")
         if name in tags:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from luxel.errors import ImageError
 from luxel.images.colour.spaces import BT2020, DISPLAY_P3, SRGB
-from luxel.images.picture import Raster, printable
+from luxel.images.picture import Raster
+from luxel.text import printable
 
 _PRIMARIES = {1: SRGB, 2: SRGB, 5: SRGB, 6: SRGB, 9: BT2020, 12: DISPLAY_P3}  # 2: unspecified; 5, 6: within rounding
 _LIKE_SRGB = {1, 2, 6, 13, 14, 15}  # video curves are shown as sRGB by every viewer

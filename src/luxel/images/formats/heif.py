@@ -10,7 +10,8 @@ from luxel.errors import ImageError
 from luxel.images.colour import cicp
 from luxel.images.formats import pillow
 from luxel.images.formats.clean_aperture import clean_aperture
-from luxel.images.picture import Array, Raster, check_size, decoding, printable, read_bytes
+from luxel.images.picture import Array, Raster, check_size, decoding, read_bytes
+from luxel.text import printable
 
 _HEAD = 1 << 16  # bytes in which the properties of an AVIF picture lie
 _GAIN_MAP = re.compile("hdrgainmap|21496", re.IGNORECASE)
@@ -52,7 +53,9 @@ def decode_heic(path: Path, max_megapixels: float) -> Raster:
     try:
         import pillow_heif
     except ImportError as error:
-        raise ImageError(f"{printable(path)}: HEIC needs an optional package: pip install 'luxel[heif]'") from error
+        raise ImageError(
+            f"{printable(path)}: HEIC needs a package that is not installed: pip install pillow-heif"
+        ) from error
     with decoding(path, "HEIC"):
         file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
         width, height = file.size

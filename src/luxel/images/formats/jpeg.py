@@ -13,7 +13,8 @@ import numpy as np
 from luxel.errors import ImageError
 from luxel.images.colour.spaces import ADOBE_RGB
 from luxel.images.formats import exif, jpeg_stream
-from luxel.images.picture import Raster, decoding, printable, read_bytes
+from luxel.images.picture import Raster, decoding, read_bytes
+from luxel.text import printable
 
 
 @dataclass(slots=True)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images.picture import check_size, printable, truncated
+from luxel.images.picture import check_size, truncated
+from luxel.text import printable
 
 Array = npt.NDArray[Any]
 

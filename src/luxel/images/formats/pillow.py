@@ -19,7 +19,8 @@ from luxel.errors import ImageError
 from luxel.images.colour.spaces import strips
 from luxel.images.formats import bmp, exif
 from luxel.images.formats.webp_size import HEAD, webp_size
-from luxel.images.picture import Raster, check_size, decoding, printable, truncated
+from luxel.images.picture import Raster, check_size, decoding, truncated
+from luxel.text import printable
 
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,

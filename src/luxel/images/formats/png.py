@@ -10,7 +10,8 @@ from luxel.errors import ImageError
 from luxel.images.colour import cicp
 from luxel.images.colour.spaces import SRGB, Primaries, matrix_to_srgb
 from luxel.images.formats import exif
-from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
+from luxel.images.picture import Raster, check_size, decoding, read_bytes, truncated
+from luxel.text import printable
 
 _WANTED = {b"IHDR", b"iCCP", b"eXIf", b"cICP", b"gAMA", b"sRGB", b"acTL", b"cHRM"}
 _MAX_PROFILE = 16 << 20  # bytes: a profile is decompressed, so a small chunk could ask for any memory

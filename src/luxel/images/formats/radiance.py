@@ -8,7 +8,8 @@ import numpy as np
 
 from luxel.errors import ImageError
 from luxel.images.colour.spaces import SRGB, Primaries, rgb_to_xyz
-from luxel.images.picture import Raster, check_size, decoding, printable, read_bytes, truncated
+from luxel.images.picture import Raster, check_size, decoding, read_bytes, truncated
+from luxel.text import printable
 
 _MAX_HEADER = 1 << 16
 _RESOLUTION = re.compile(rb"([-+])([XY]) +(\d+) +([-+])([XY]) +(\d+)\s*$")

@@ -16,7 +16,8 @@ import rawpy
 
 from luxel.errors import ImageError
 from luxel.images.formats import tiff_directories
-from luxel.images.picture import Raster, check_size, decoding, printable
+from luxel.images.picture import Raster, check_size, decoding
+from luxel.text import printable
 
 
 def decode(path: Path, max_megapixels: float) -> Raster:

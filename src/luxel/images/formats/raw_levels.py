@@ -8,7 +8,8 @@ import rawpy
 
 from luxel.errors import ImageError
 from luxel.images.formats.raw import check_float
-from luxel.images.picture import check_size, decoding, printable, reading
+from luxel.images.picture import check_size, decoding, reading
+from luxel.text import printable
 
 SATURATED = 0.99
 """Share of the range from black to white level from which a photosite counts as saturated: sensors vary a little."""

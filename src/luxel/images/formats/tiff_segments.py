@@ -17,7 +17,8 @@ import tifffile
 from luxel.errors import ImageError
 from luxel.images.formats import jpeg_stream
 from luxel.images.formats.webp_size import webp_size
-from luxel.images.picture import check_bytes, check_size, decoding, printable, truncated
+from luxel.images.picture import check_bytes, check_size, decoding, truncated
+from luxel.text import printable
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,109 @@
+"""Arguments and options that several commands share, each said once; groups of them are dataclasses.
+
+A command takes a group as one parameter and `with_groups` makes an option of each of its fields:
+
+    @with_groups
+    def light(paths: PathsArgument, *, network: NetworkOptions) -> None: ...
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from luxel.assessment.assessor import Assessor
+
+
+def _threshold(value: float) -> float:
+    if not 0.0 < value < 1.0:
+        raise typer.BadParameter(f"{value} is not between 0 and 1")
+    return value
+
+
+def _limit(value: float) -> float:
+    if not 0.0 < value <= 1.0:
+        raise typer.BadParameter(f"{value} is not above 0 and at most 1")
+    return value
+
+
+PathsArgument = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Files, folders or quoted globs.", show_default=False)
+]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
+JobsOption = Annotated[int, typer.Option(help="Files at a time, each in its own process.", min=1, metavar="N")]
+ThresholdOption = Annotated[
+    float,
+    typer.Option(
+        help="|residual| above which a pixel counts as over or under, in (0, 1).", metavar="T", callback=_threshold
+    ),
+]
+LimitOption = Annotated[
+    float,
+    typer.Option(
+        help="|residual| from which on the colours of the maps are full, in (0, 1].", metavar="L", callback=_limit
+    ),
+]
+PaletteOption = Annotated[
+    Literal["red-blue", "orange-purple"],
+    typer.Option(help="Colours: over-under. orange-purple is safe for colour blindness."),
+]
+HeadOption = Annotated[
+    Path | None,
+    typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
+]
+CriteriaOption = Annotated[str, typer.Option(help="Shipped criteria, or your own .toml file.", metavar="NAME_OR_FILE")]
+CacheOption = Annotated[Path, typer.Option(help="Folder for rendered scenes.", metavar="DIR")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Which network assesses, and what runs it."""
+
+    weights: Annotated[
+        Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
+    ] = None
+    backend: Annotated[Literal["auto", "onnxruntime", "openvino"], typer.Option(help="What runs the network.")] = "auto"
+
+    def assessor(self, **options: Any) -> "Assessor":
+        """An assessor for these options. options: further ones of `Assessor`."""
+        from luxel.assessment.assessor import Assessor
+
+        return Assessor(self.weights, backend=self.backend, **options)
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters that are dataclasses became options, one for each of their fields."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        group = groups.get(parameter.name)
+        if group is None:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name]))
+            continue
+        kinds = get_type_hints(group, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
+            )
+            for field in fields(group)
+        ]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    del run.__wrapped__  # typer would read the parameters from there
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
+    return run
