@@ -1,0 +1,9 @@
+"""Runs the versions on the connection that `luxel.annotate.store.database` gives."""
+
+from alembic import context
+
+from luxel.annotate.store.tables import Table
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata)
+with context.begin_transaction():
+    context.run_migrations()

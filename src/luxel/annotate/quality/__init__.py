@@ -1,0 +1,1 @@
+"""How far experts agree, and how their opinions become one map."""

@@ -1,0 +1,1 @@
+"""The database of an annotation project: SQLite beside the dataset, or PostgreSQL for a team."""

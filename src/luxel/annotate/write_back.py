@@ -1,0 +1,324 @@
+"""From submissions to the dataset: zone decisions, expert layers, and a record of who said what and how far they agree.
+
+References: the accepted opinions of several experts become one decision for each block they touched
+(`luxel.annotate.quality.combine`: habits taken out, then the weighted median). Residual maps: each accepted submission
+becomes one expert layer, and the dataset's own rule (the median over experts) merges them; where an adjudicator has
+decided, the decision is the layer, and the submissions stay in the database only. Doing it twice changes nothing.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from luxel import images
+from luxel.annotate.editing.maps import NOT_JUDGED, TOUCHED, TaskMap, unpack
+from luxel.annotate.quality.agreement import Agreement, agreement
+from luxel.annotate.quality.combine import Habit, adjusted, combine, habits
+from luxel.annotate.store import audit
+from luxel.annotate.store.database import Database
+from luxel.annotate.store.material import fused_pixels, shape_of
+from luxel.annotate.store.project import COMMAND_LINE, segmentation_of
+from luxel.annotate.store.tables import Adjudication
+from luxel.annotate.store.targets import Target, adjudication_of, targets
+from luxel.dataset.folder.manifest import scene_folder, sha256_of, write_json
+from luxel.dataset.folder.scene_files import BLOCKS, FUSED, read_blocks, read_zones, write_zones
+from luxel.dataset.folder.upkeep import relabel, rereference
+from luxel.dataset.labels.layers import Layer, layer_folder, new_layer_id, write_layer
+from luxel.dataset.reference.superpixels import block_mean
+from luxel.dataset.reference.zone_decisions import ZoneDecision, zone_of_lightness
+from luxel.errors import DatasetError
+from luxel.jobs.lock import locked
+from luxel.photometry import lightness
+from luxel.residual_files import SCALE
+
+RECORD = "annotation.json"
+"""File in the dataset's folder with experts, rule, habits and agreement of everything written back."""
+
+NOTE = "luxel annotate, submission"
+_RULE = "offset- and gain-adjusted weighted median"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """references: scenes whose decisions were written. layers: new expert layers. changed: frames whose maps changed.
+
+    notes: what was left out, and why.
+    """
+
+    references: int
+    layers: int
+    changed: int
+    notes: tuple[str, ...]
+
+
+def write_back(
+    database: Database,
+    dataset: Path,
+    *,
+    by: str = COMMAND_LINE,
+    progress: Callable[[str], None] = lambda scene: None,
+) -> Written:
+    """Writes everything that is accepted into the dataset, and makes references and labels again.
+
+    by: name in the audit trail. progress: called with each scene. Raises DatasetError when another process is writing
+    the dataset, or the disk is full; then the same command completes it.
+    """
+    with database.reading() as session:
+        found = list(targets(session, ("accepted",)))
+        known = {kind: habits_of([t for t in found if (t.frame is None) == (kind == "reference")]) for kind in KINDS}
+        notes = [
+            f"{target.name}: the scene's pixels changed since; its submissions stay in the database"
+            for target in found
+            if not _is_current(dataset, target)
+        ]
+        current = [target for target in found if _is_current(dataset, target)]
+        referenced: list[str] = []
+        layers = 0
+        relabelled = set()
+        with locked(dataset):
+            for target in current:
+                decided = adjudication_of(session, target.scene, target.frame)
+                if target.frame is None:
+                    if write_decisions(dataset, target, known["reference"], decided):
+                        referenced.append(target.scene.name)
+                else:
+                    layers += _write_layers(dataset, target, decided)
+                    relabelled.add(target.scene.name)
+        record = record_of(session, found, known)
+    changed = 0
+    for names, stage in ((referenced, rereference), (sorted(relabelled - set(referenced)), relabel)):
+        if names:
+            number, trouble = stage(dataset, names, progress=progress)
+            changed += number
+            notes += trouble
+    write_json(dataset / RECORD, record)
+    with database.writing() as session:
+        audit.record(session, by, "write back", "dataset", references=len(referenced), layers=layers, changed=changed)
+    return Written(len(referenced), layers, changed, tuple(notes))
+
+
+KINDS = ("reference", "residual")
+
+
+def ratings_of(target: Target) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """What each expert says of each segment, and the segments' areas in pixels.
+
+    Reference: the change of lightness of each fine segment. Residual: the mean residual of each of the dataset's
+    blocks (medium segments); NaN where an expert judged less than half of it.
+    """
+    segmentation = segmentation_of(target.scene)
+    labels = segmentation.fine if target.frame is None else segmentation.labels("medium")
+    area = np.bincount(labels.ravel()).astype(np.float64)
+    ratings = {}
+    for opinion in target.opinions:
+        values = opinion.values
+        if target.frame is not None:
+            share = block_mean(~np.isnan(values), labels)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means = block_mean(np.nan_to_num(values), labels) / share
+            values = np.where(share >= 0.5, means, np.nan).astype(np.float64)
+        ratings[opinion.expert] = values
+    return ratings, area
+
+
+def habits_of(found: list[Target]) -> dict[str, Habit]:
+    """The habit of every expert over everything they rated together with others."""
+    rated = [ratings_of(target) for target in found]
+    return habits([ratings for ratings, _ in rated], [area for _, area in rated])
+
+
+def agreement_of(found: list[Target]) -> Agreement:
+    """Agreement over targets of one kind."""
+    rated = [ratings_of(target) for target in found]
+    return agreement([ratings for ratings, _ in rated], [area for _, area in rated])
+
+
+def combined_map(target: Target, known: Mapping[str, Habit], weights: Mapping[str, float] | None = None) -> TaskMap:
+    """The map of a target's opinions by the stated rule. A cell is touched where a person with weight touched it.
+
+    weights: expert to weight, 1 where not named; 0 leaves an expert out. Raises DatasetError if nobody is left.
+    """
+    used = {o.expert: o for o in target.opinions if (weights or {}).get(o.expert, 1.0) > 0}
+    if not used:
+        raise DatasetError(f"{target.name}: no expert has a weight above 0")
+    values = combine({name: opinion.values for name, opinion in used.items()}, known, weights)
+    touched = np.logical_or.reduce([o.made.status == TOUCHED for o in used.values()]) & ~np.isnan(values)
+    silent = np.logical_and.reduce([o.made.status == NOT_JUDGED for o in used.values()])
+    codes = np.floor(np.nan_to_num(np.clip(values, -1, 1)) * SCALE + 0.5).astype(np.int16)
+    status = np.where(silent, NOT_JUDGED, np.where(touched, TOUCHED, 0)).astype(np.uint8)
+    return TaskMap(codes, status)
+
+
+def write_decisions(dataset: Path, target: Target, known: Mapping[str, Habit], decided: Adjudication | None) -> bool:
+    """Writes a scene's zone decisions where people changed them; returns whether anything did change.
+
+    Blocks whose fine segments were decided differently are replaced by these segments. The dataset's lock is held.
+    """
+    folder = scene_folder(dataset, target.scene.name)
+    segmentation = segmentation_of(target.scene)
+    names = ", ".join(sorted(o.expert for o in target.opinions))
+    if decided is None:
+        made = combined_map(target, known)
+    else:
+        made = unpack(decided.data, shape_of(target.scene, "reference"))
+        names = f"{decided.made_by} ({names})"
+    touched = made.status == TOUCHED
+    if not touched.any():
+        return False
+    old = {decision.block: decision for decision in read_zones(folder)}
+    before = read_blocks(folder, (target.scene.height, target.scene.width))
+    fine = _is_finer(touched, made.codes, segmentation.medium)
+    labels = segmentation.fine if fine else segmentation.labels("medium")
+    _, first, inside = np.unique(labels, return_index=True, return_inverse=True)
+    inherited = before.ravel()[first]
+    decided_cells = np.zeros(len(first), dtype=bool)
+    cell = np.zeros(len(first), dtype=np.int64)
+    of_cell = np.arange(len(touched)) if fine else segmentation.medium
+    decided_cells[of_cell[touched]] = True
+    cell[of_cell[touched]] = np.flatnonzero(touched)
+    mean = block_mean(lightness(fused_pixels(dataset, target.scene)), inside.reshape(labels.shape).astype(np.int32))
+    decisions = []
+    for block, there in enumerate(inherited.tolist()):
+        kept = replace(old[there], block=block, zone_before=float(zone_of_lightness(mean[block])))
+        if decided_cells[block]:
+            shift = float(made.codes[cell[block]]) / SCALE
+            aimed = float(zone_of_lightness(np.clip(mean[block] + shift, 0, 1)))
+            kept = replace(kept, shift=shift, target_zone=aimed, reason="person", decided_by=names)
+        elif not np.array_equal(labels, before):
+            kept = replace(kept, target_zone=float(zone_of_lightness(np.clip(mean[block] + kept.shift, 0, 1))))
+        else:
+            kept = old[there]
+        decisions.append(kept)
+    if not np.array_equal(labels, before):
+        images.write(folder / BLOCKS, labels.astype(np.uint16))
+    elif [_plain(old[d.block]) for d in decisions] == [_plain(d) for d in decisions]:
+        return False
+    write_zones(folder, decisions)
+    return True
+
+
+def _plain(decision: ZoneDecision) -> str:
+    return json.dumps(asdict(decision))  # NaN equals NaN as text
+
+
+def _is_finer(touched: npt.NDArray[np.bool_], codes: npt.NDArray[np.int16], medium: npt.NDArray[np.int32]) -> bool:
+    """Whether a decision is finer than the dataset's blocks: a block touched in part, or with several values."""
+    count = int(medium.max()) + 1
+    share = np.bincount(medium, touched, count) / np.bincount(medium, minlength=count)
+    if ((share > 0) & (share < 1)).any():
+        return True
+    values = codes.astype(np.int64)
+    low, high = np.full(count, 1 << 20), np.full(count, -(1 << 20))
+    np.minimum.at(low, medium[touched], values[touched])
+    np.maximum.at(high, medium[touched], values[touched])
+    return bool(((share == 1) & (low != high)).any())
+
+
+def _write_layers(dataset: Path, target: Target, decided: Adjudication | None) -> int:
+    """Writes the layers of a frame that are not there yet, removes those a decision replaces; returns how many."""
+    assert target.frame is not None
+    folder = layer_folder(dataset, target.scene.name, target.frame.level)
+    wanted: dict[str, Layer] = {}
+    if decided is not None:
+        made = unpack(decided.data, shape_of(target.scene, "residual"))
+        names = ", ".join(sorted(json.loads(decided.weights)))
+        note = f"luxel annotate, adjudication {decided.id} of {names}: {decided.reason}"
+        if layer := _layer(made, decided.made_by, decided.made_at, note):
+            wanted[layer.id] = layer
+    else:
+        for opinion in target.opinions:
+            text = f"{NOTE} {opinion.submission.id} {opinion.submission.comment}".strip()
+            if layer := _layer(opinion.made, opinion.expert, opinion.submission.submitted_at, text):
+                wanted[layer.id] = layer
+    for place in folder.glob("*.json") if folder.is_dir() else ():
+        if place.stem not in wanted and json.loads(place.read_bytes()).get("note", "").startswith("luxel annotate, "):
+            for part in folder.glob(f"{place.stem}.*"):
+                part.unlink()
+    fresh = [layer for layer in wanted.values() if not (folder / f"{layer.id}.json").exists()]
+    for layer in fresh:
+        write_layer(folder, layer)
+    return len(fresh)
+
+
+def _layer(made: TaskMap, expert: str, at: str, note: str) -> Layer | None:
+    """A map as an expert layer: it sets the residual where the person changed it. None where nothing was."""
+    where = made.status == TOUCHED
+    if not where.any():
+        return None
+    moment = datetime.fromisoformat(at)
+    amount = np.where(where, made.values, 0).astype(np.float32)
+    return Layer(
+        id=new_layer_id(expert, moment), expert=expert, made=at, mode="set", amount=amount, where=where, note=note
+    )
+
+
+def _is_current(dataset: Path, target: Target) -> bool:
+    folder = scene_folder(dataset, target.scene.name)
+    return target.scene.active and (
+        not (folder / FUSED).exists() or target.scene.source_sha256[:32] == sha256_of(folder / FUSED)[:32]
+    )
+
+
+def record_of(session: Session, found: list[Target], known: Mapping[str, Mapping[str, Habit]]) -> dict[str, Any]:
+    """Who said what, by which rule it was combined, and how far they agree, as plain JSON values."""
+    entries = []
+    for target in found:
+        kind = "reference" if target.frame is None else "residual"
+        ratings, area = ratings_of(target)
+        decided = adjudication_of(session, target.scene, target.frame)
+        entry: dict[str, Any] = {
+            "name": target.name,
+            "experts": sorted(ratings),
+            "rule": _RULE if target.frame is None else "layers of all experts, median",
+            "agreement": plain_numbers(agreement([ratings], [area], bootstraps=0)),
+        }
+        if decided is not None:
+            entry["adjudicated"] = {"by": decided.made_by, "at": decided.made_at, "reason": decided.reason}
+            entry["adjudicated"]["weights"] = json.loads(decided.weights)
+        if kind == "reference":
+            entry["segments"] = _segment_rows(ratings, known[kind])
+        entries.append(entry)
+    return {
+        "format": 1,
+        "habits": {k: {name: plain_numbers(habit) for name, habit in sorted(known[k].items())} for k in KINDS},
+        "agreement": {
+            k: plain_numbers(agreement_of([t for t in found if (t.frame is None) == (k == "reference")])) for k in KINDS
+        },
+        "targets": entries,
+    }
+
+
+def _segment_rows(
+    ratings: Mapping[str, npt.NDArray[np.float64]], known: Mapping[str, Habit]
+) -> dict[str, dict[str, list[float | None]]]:
+    """Raw and adjusted ratings of every fine segment."""
+    return {
+        expert: {
+            "raw": [None if math.isnan(v) else round(v, 5) for v in values.tolist()],
+            "adjusted": [
+                None if math.isnan(v) else round(v, 5) for v in adjusted(values, known.get(expert, Habit())).tolist()
+            ],
+        }
+        for expert, values in sorted(ratings.items())
+    }
+
+
+def plain_numbers(value: Any) -> Any:
+    """A dataclass of numbers as JSON values; what is not a number is null."""
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_numbers(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return plain_numbers(asdict(value))
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
