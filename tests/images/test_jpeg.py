@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from luxel.errors import ImageError
 from luxel.images import read
 from stand_ins.picture_files import fails, photo, save
 
@@ -114,20 +115,47 @@ def test_two_frame_headers_are_refused(tmp_path: Path) -> None:
     fails(tmp_path / "a.jpg", "two frame headers")
 
 
-def test_whole_jpeg_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above one megapixel a second decoding is only for a last corner as grey as what libjpeg fills in."""
-    calls: list[int] = []
-    decode = imagecodecs.jpeg8_decode
-
-    def counted(data: bytes) -> Array:
-        calls.append(len(data))
-        return decode(data)
-
-    monkeypatch.setattr(imagecodecs, "jpeg8_decode", counted)
+def test_last_byte_of_a_large_scan_is_missed(tmp_path: Path) -> None:
+    """Above a megapixel too, at every place near the end, whatever the colour of the last block."""
     bright = np.tile(photo(), (20, 20, 1))
     bright[-16:, -16:] = 250
-    read(save(tmp_path / "a.jpg", bright))
-    assert len(calls) == 1
-    bright[-16:, -16:] = 130
-    read(save(tmp_path / "b.jpg", bright))
-    assert len(calls) == 3
+    data = save(tmp_path / "a.jpg", bright, quality=95).read_bytes()
+    assert read(tmp_path / "a.jpg").pixels.shape == (960, 1280, 3)
+    for lost in (1, 2, 5, 20, 300):
+        (tmp_path / "a.jpg").write_bytes(data[: -2 - lost].rstrip(b"\xff") + b"\xff\xd9")
+        fails(tmp_path / "a.jpg", "truncated JPEG")
+        with pytest.raises(ImageError, match="truncated JPEG"):
+            read(tmp_path / "a.jpg", working_size=64)
+
+
+def test_data_without_a_meaning_are_refused(tmp_path: Path) -> None:
+    """Changed bytes that the decoder notices: data left over in the end, restart marks out of order."""
+    data = bytearray(save(tmp_path / "a.jpg", photo(200, 300), quality=90).read_bytes())
+    middle = (scans(data)[0] + len(data)) // 2
+    data[middle : middle + 40] = b"\xff\0" * 20
+    (tmp_path / "a.jpg").write_bytes(data)
+    fails(tmp_path / "a.jpg", "damaged JPEG", "left over")
+    data = bytearray(save(tmp_path / "b.jpg", photo(200, 300), restart_marker_rows=1).read_bytes())
+    data[data.index(b"\xff\xd3") + 1] = 0xD6
+    (tmp_path / "b.jpg").write_bytes(data)
+    fails(tmp_path / "b.jpg", "damaged JPEG", "instead of RST3")
+
+
+def test_padding_is_noted(tmp_path: Path) -> None:
+    data = save(tmp_path / "a.jpg", photo()).read_bytes()
+    expected = read(tmp_path / "a.jpg").pixels
+    (tmp_path / "a.jpg").write_bytes(data[:-2] + bytes(100) + data[-2:])
+    picture = read(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert any("padding" in note for note in picture.notes)
+
+
+def test_whole_jpeg_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second decoder, whose completeness takes a decoding more to check, is only for what the first cannot read."""
+
+    def never(data: bytes) -> Array:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(imagecodecs, "jpeg8_decode", never)
+    for kind in KINDS.values():
+        read(save(tmp_path / "a.jpg", photo(), **kind))

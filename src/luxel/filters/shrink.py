@@ -3,6 +3,7 @@
 Averages are taken of the encoded values, as in training: a picture of 8-bit values reduced by any viewer or camera.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ GAP = 2.0
 """Whole-pixel averaging stops at this many times the working size; a smooth filter does the rest without aliasing."""
 
 STRIP_ROWS = 64
+
+BLOCKS = {8: 4.0, 4: 2.9, 2: GAP}
+"""Sides of blocks whose means stand for a picture, and how many of them a working pixel must be high at least."""
+
+_CHUNK = 32  # working rows or columns that are made at a time: each needs only the blocks around it
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:
@@ -58,6 +64,83 @@ def shrink(image: npt.NDArray[Any], shape: tuple[int, int]) -> FloatArray:
     if image.dtype.kind == "u":
         small /= np.float32(np.iinfo(image.dtype).max)
     return small if image.ndim == 3 else small[..., 0]
+
+
+def block_side(height: int, width: int, working_size: int) -> int:
+    """Side of the largest blocks whose means are enough to give the network a picture of [height, width].
+
+    Returns 8, 4 or 2 where blocks of that size are small beside a working pixel (`BLOCKS`), else 1.
+
+    >>> block_side(3000, 4000, 256), block_side(448, 600, 256)
+    (4, 1)
+    """
+    low_height, low_width = working_shape(height, width, working_size)
+    ratio = min(height / low_height, width / low_width)
+    return next((side for side, blocks in BLOCKS.items() if ratio / side >= blocks), 1)
+
+
+def shrink_blocks(
+    image: npt.NDArray[Any],
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    side: int,
+    *,
+    partial_first: tuple[bool, bool] = (False, False),
+) -> FloatArray:
+    """A picture known by means of blocks, reduced to `shape` as `shrink` reduces the picture itself.
+
+    image: [ceil(H / side), ceil(W / side), 3] uint8, uint16 (full scale) or float: means over side x side pixels; in
+        the last row and column over what is left of the picture.
+    size: [H, W] of the picture.
+    shape: [h, w], not above [H, W].
+    side: of a block, in pixels.
+    partial_first: for rows and for columns, whether it is the first block, not the last, that is over what is left:
+        as in a picture that was turned.
+    Returns float32 [h, w, 3]; unsigned integers come back in [0, 1]. Equal to `shrink` where the cells that it averages
+    are whole blocks; elsewhere blocks on the border of two cells count to both by their area.
+    """
+    rows = _weights(size[0], shape[0], side, partial_first[0])
+    columns = _weights(size[1], shape[1], side, partial_first[1])
+    blocks_high, blocks_wide, channels = image.shape
+    lines = np.ascontiguousarray(image).reshape(blocks_high, -1)
+    low = _weigh(rows, lines).reshape(shape[0], blocks_wide, channels)
+    planes = np.ascontiguousarray(low.transpose(1, 0, 2)).reshape(blocks_wide, -1)
+    small = np.ascontiguousarray(_weigh(columns, planes).reshape(shape[1], shape[0], channels).transpose(1, 0, 2))
+    if image.dtype.kind == "u":
+        small /= np.float32(np.iinfo(image.dtype).max)
+    return small
+
+
+@lru_cache(maxsize=8)  # pictures of one camera have one size
+def _weights(full: int, low: int, side: int, partial_first: bool) -> FloatArray:
+    """[low, ceil(full / side)]: how much each block counts in each working pixel, along one axis, as in `shrink`.
+
+    Means over cells of whole pixels, then a triangle over cells; a partial cell at the end has its whole place.
+    """
+    across = max(1, int(full / low / GAP))
+    cells, blocks = -(-full // across), -(-full // side)
+    cell_ends = np.minimum(np.arange(cells + 1) * across, full)
+    block_ends = np.minimum(np.arange(blocks + 1) * side, full)
+    if partial_first:
+        block_ends = full - block_ends[::-1]
+    shared = np.minimum(cell_ends[1:, None], block_ends[1:]) - np.maximum(cell_ends[:-1, None], block_ends[:-1])
+    means = np.maximum(shared, 0) / np.diff(cell_ends)[:, None]
+    step = full / across / low
+    distance = np.arange(cells) + 0.5 - (np.arange(low)[:, None] + 0.5) * step
+    triangle = np.maximum(0, 1 - np.abs(distance) / max(1.0, step))
+    triangle /= triangle.sum(axis=1, keepdims=True)
+    return _weigh(triangle.astype(np.float32), means)
+
+
+def _weigh(weights: FloatArray, lines: npt.NDArray[Any]) -> FloatArray:
+    """weights [m, n] times lines [n, k] as float32 [m, k], leaving out the zeros away from the diagonal."""
+    result = np.empty((len(weights), lines.shape[1]), np.float32)
+    for top in range(0, len(weights), _CHUNK):
+        part = weights[top : top + _CHUNK]
+        used = np.flatnonzero(part.any(axis=0))
+        inside = slice(int(used[0]), int(used[-1]) + 1)
+        np.matmul(part[:, inside], lines[inside].astype(np.float32), out=result[top : top + _CHUNK])
+    return result
 
 
 def _reduce(strip: npt.NDArray[Any], factors: tuple[int, int]) -> list[FloatArray]:

@@ -28,6 +28,7 @@ class Picture:
     path: the file. format: "JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF", "GIF", "BMP", "EXR", "HDR" or "RAW".
     bits: bits per channel stored in the file (RGBE: 8; RAW: 16, the depth of the rendering).
     notes: what was done to the stored values, in order, e.g. "ICC Display P3 -> sRGB"; empty if nothing was.
+    full_size: (height, width) in the file, upright, where `read` was asked for fewer pixels; else None.
     """
 
     pixels: Array
@@ -35,6 +36,26 @@ class Picture:
     format: str
     bits: int
     notes: tuple[str, ...] = ()
+    full_size: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the picture in the file, upright; `pixels` may hold fewer."""
+        height, width = self.pixels.shape[:2] if self.full_size is None else self.full_size
+        return height, width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What the caller of `read` asks of every decoder.
+
+    max_megapixels: pictures above it are refused before decoding, 10^6 pixels.
+    working_size: None, or the working size at which the picture is needed (`filters.shrink.working_shape`): a decoder
+        may then give means of blocks of pixels in place of pixels.
+    """
+
+    max_megapixels: float = 200.0
+    working_size: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +66,8 @@ class Raster:
     with alpha. Full scale is 255, 65535 or 1.0. CMYK: 0 is no ink. The array belongs to the raster and may be changed.
     light: None, the samples are display-encoded; "scene", linear light of any scale; "camera", linear light in which
     full scale is the saturation of the sensor.
+    full_size, block: (height, width) of the picture as stored and the side of the blocks whose means the samples are;
+    None and 1 where the samples are the pixels.
     """
 
     samples: Array
@@ -58,6 +81,8 @@ class Raster:
     light: Literal["scene", "camera"] | None = None
     orientation: int = 1
     notes: list[str] = field(default_factory=list)
+    full_size: tuple[int, int] | None = None
+    block: int = 1
 
 
 def read_bytes(path: Path) -> bytes:

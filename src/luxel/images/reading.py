@@ -7,30 +7,37 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
+from luxel.filters.shrink import shrink_blocks, working_shape
 from luxel.images.colour import spaces
-from luxel.images.picture import Array, Picture, Raster, decoding, reading
+from luxel.images.picture import Array, Picture, Raster, ReadOptions, decoding, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 from luxel.text import printable
 
 _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
 
 
-def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> Picture:
+def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0, working_size: int | None = None) -> Picture:
     """The picture as a person sees it: sRGB-encoded, upright, three channels.
 
     path: JPEG, PNG, WebP, TIFF, HEIC (extra `heif`), AVIF, GIF, BMP, OpenEXR, Radiance HDR or camera RAW, found by
-    content. max_megapixels: refuse larger pictures before decoding (10^6 pixels).
+        content.
+    max_megapixels: larger pictures are an error before anything is decoded, 10^6 pixels.
+    working_size: None for every pixel; or a short side in pixels, for the picture as the network sees it: shrunk to
+        `filters.shrink.working_shape`, decoded at reduced size where that is as good (JPEG; RAW at half size). Within
+        1/255 on average of what `filters.shrink.shrink` makes of every pixel.
     Returns pixels [H, W, 3]: uint8 or uint16 as the file has them (RAW: uint16); float32 in [0, 1] for scene light
-    (EXR, HDR, float TIFF), which is exposed by `rendering.auto_exposure`. `docs/formats.md` has every rule.
+    (EXR, HDR, float TIFF), which is exposed by `rendering.auto_exposure`, and for a picture that was shrunk.
+    `docs/formats.md` has every rule.
     Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not a picture.
     """
     where = Path(path)
+    options = ReadOptions(max_megapixels=max_megapixels, working_size=working_size)
     with reading(where):
-        return _read(where, max_megapixels)
+        return _read(where, options)
 
 
-def _read(where: Path, max_megapixels: float) -> Picture:
-    raster = _decode(where, sniff(where), max_megapixels)
+def _read(where: Path, options: ReadOptions) -> Picture:
+    raster = _decode(where, sniff(where), options)
     if raster.light == "scene":
         from luxel.images.colour import rendering
 
@@ -41,8 +48,20 @@ def _read(where: Path, max_megapixels: float) -> Picture:
         pixels = _to_srgb(raster)
     if raster.orientation != 1:
         raster.notes.append(f"turned upright (orientation {raster.orientation})")
-    pixels = _three_channels(spaces.upright(pixels, raster.orientation))
-    return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes))
+    pixels = _three_channels(pixels)
+    pixels = spaces.upright(pixels, raster.orientation)
+    height, width = pixels.shape[:2] if raster.full_size is None else raster.full_size
+    if raster.full_size is not None and raster.orientation >= 5:
+        height, width = width, height
+    full_size = None
+    if options.working_size is not None:
+        shape = working_shape(height, width, options.working_size)
+        if shape != (height, width):
+            full_size = (height, width)
+            flips = spaces.flips(raster.orientation)
+            pixels = shrink_blocks(pixels, full_size, shape, raster.block, partial_first=flips)
+    pixels = np.ascontiguousarray(pixels)
+    return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes), full_size)
 
 
 def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> npt.NDArray[np.float32]:
@@ -55,12 +74,12 @@ def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) 
     """
     where = Path(path)
     with reading(where):
-        return _read_linear(where, max_megapixels)
+        return _read_linear(where, ReadOptions(max_megapixels=max_megapixels))
 
 
-def _read_linear(where: Path, max_megapixels: float) -> npt.NDArray[np.float32]:
+def _read_linear(where: Path, options: ReadOptions) -> npt.NDArray[np.float32]:
     kind = sniff(where)
-    raster = _decode(where, kind, max_megapixels) if kind in _LIGHT else None
+    raster = _decode(where, kind, options) if kind in _LIGHT else None
     if raster is None or raster.light is None:
         raise ImageError(
             f"{printable(where)}: {kind} stores a display picture, not light; use read() and photometry.to_linear()"
@@ -70,13 +89,16 @@ def _read_linear(where: Path, max_megapixels: float) -> npt.NDArray[np.float32]:
         light /= np.float32(65535)
     else:
         light = _scene_light(where, raster)
-    return _three_channels(spaces.upright(light, raster.orientation))
+    return np.ascontiguousarray(spaces.upright(light, raster.orientation))
 
 
-def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
+def _decode(path: Path, kind: str, options: ReadOptions) -> Raster:
     """The raster of a file; each format's library is imported when it is needed."""
+    max_megapixels = options.max_megapixels
     if not max_megapixels > 0:
         raise ImageError(f"{printable(path)}: max_megapixels is {max_megapixels}; give a number above 0")
+    if options.working_size is not None and options.working_size < 1:
+        raise ImageError(f"{printable(path)}: working_size is {options.working_size}; give 1 pixel or more")
     if kind == "TIFF":
         from luxel.images.formats import tiff, tiff_directories
 
@@ -87,7 +109,7 @@ def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
         case "JPEG":
             from luxel.images.formats import jpeg
 
-            return jpeg.decode(path, max_megapixels)
+            return jpeg.decode(path, options)
         case "PNG":
             from luxel.images.formats import png
 
@@ -103,7 +125,7 @@ def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
         case "RAW":
             from luxel.images.formats import raw
 
-            return raw.decode(path, max_megapixels)
+            return raw.decode(path, options.max_megapixels)
         case "AVIF" | "HEIF":
             from luxel.images.formats import heif
 

@@ -195,8 +195,14 @@ def upright(pixels: Array, orientation: int) -> Array:
     """
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
+    rows, columns = flips(orientation)
+    if rows:
         pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
+    if columns:
         pixels = pixels[:, ::-1]
     return pixels
+
+
+def flips(orientation: int) -> tuple[bool, bool]:
+    """Whether `upright` turns the order of rows, and of columns, after exchanging the two from orientation 5 on."""
+    return orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
