@@ -5,9 +5,7 @@ import io
 import json
 import logging
 import os
-import signal
 import stat
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from luxel.cli.assess import print_results
 from luxel.draw.files import MAP_KINDS
 from luxel.errors import LuxelError, WeightsError
 from luxel.jobs.find import OWN_ENDINGS, Found
-from luxel.jobs.processes import Died, in_processes
 from stand_ins.searching import images_in
 from standin_network import global_mean, grey_target
 
@@ -327,48 +324,6 @@ def test_the_journal_file_ends_in_the_order_of_the_pictures(tmp_path: Path) -> N
     lines = (tmp_path / FILE_NAME).read_text().splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["elsewhere", "a", "b", "c"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME], "nothing temporary stays"
-
-
-# Processes ----------------------------------------------------------------------------------------------------------
-
-
-def _start(log: Path) -> Callable[[int], int]:
-    with log.open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    return _work
-
-
-def _work(task: int) -> int:
-    if task == 3:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if task == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task < 0:
-        raise WeightsError(f"task {task}: no more")
-    return task * task
-
-
-def _start_badly() -> Callable[[int], int]:
-    raise LuxelError("cannot start; do this")
-
-
-def test_a_process_that_dies_costs_its_own_task_only(tmp_path: Path) -> None:
-    results = dict(in_processes(list(range(8)), partial(_start, tmp_path / "log"), jobs=2))
-    assert {n: r for n, r in results.items() if not isinstance(r, Died)} == {n: n * n for n in (0, 1, 2, 4, 6, 7)}
-    assert isinstance(results[3], Died)
-    assert "SIGSEGV" in results[3].reason
-    assert isinstance(results[5], Died)
-    assert "out of memory" in results[5].reason
-    for pid in (tmp_path / "log").read_text().split():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid), 0)
-
-
-def test_errors_of_ours_end_all_processes(tmp_path: Path) -> None:
-    with pytest.raises(LuxelError, match="task -1: no more"):
-        list(in_processes([1, 2, -1, 4], partial(_start, tmp_path / "log"), jobs=2))
-    with pytest.raises(LuxelError, match="cannot start; do this"):
-        list(in_processes([1, 2], _start_badly, jobs=1))
 
 
 def test_jobs_change_nothing_in_the_results(tmp_path: Path, weights: Path) -> None:

@@ -200,7 +200,7 @@ def test_processes_give_the_same_bytes_as_one_and_one_that_dies_costs_its_own_sc
     make(tmp_path / "one", sources)
     outcomes = make(tmp_path / "two", [crash, *sources], jobs=2)
     assert [outcome.state for outcome in outcomes] == ["failed", "built", "built"]
-    assert "died" in outcomes[0].reason
+    assert "was killed" in outcomes[0].reason
     files = sorted(place.relative_to(tmp_path / "one") for place in (tmp_path / "one/scenes").rglob("*.*"))
     assert len(files) == 2 * (3 * 4 + 6)
     for file in [*files, Path("manifest.parquet")]:

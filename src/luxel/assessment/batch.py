@@ -16,7 +16,7 @@ from luxel.draw import heatmap
 from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
 from luxel.jobs.find import Found, free_name, overwritten_input
-from luxel.jobs.processes import Died, in_processes, usable_cores
+from luxel.jobs.processes import TaskError, results, usable_cores
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 
 
@@ -141,8 +141,8 @@ class Run:
             return
         jobs = min(self._jobs, len(pictures))
         start = partial(_in_worker, self._settings, self._out, max(1, usable_cores() // jobs))
-        for n, result in in_processes(pictures, start, jobs):
-            yield n, _failure(pictures[n], result.reason) if isinstance(result, Died) else result
+        for n, result in results(pictures, start, jobs=jobs):
+            yield n, _failure(pictures[n], result.reason) if isinstance(result, TaskError) else result
 
     def _standing(self, stamp: Stamp) -> Row | None:
         """The earlier row of a picture if nothing that decides it has changed."""

@@ -4,9 +4,7 @@ Each method is trained in a process of its own: one that runs out of memory or c
 next one starts clean. Rows that are there already are not made again, so a run goes on where it stopped.
 """
 
-import multiprocessing
 import os
-import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +29,7 @@ from luxel.benchmark.statistical import STATISTICAL
 from luxel.benchmark.training import Spent, train_method
 from luxel.benchmark.trivial import TRIVIAL
 from luxel.errors import LuxelError
+from luxel.jobs.processes import Pool, TaskError
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score
 from luxel.samples.validation import mean_measures, measure
@@ -124,18 +123,22 @@ def run_rows(
     """
     _refuse_other_runs(jobs, settings)
     made = []
-    for number, job in enumerate(jobs, 1):
-        if has_row(settings.out, job.method, job.task, job.split, job.seed, failed=not retry_failed):
-            continue
-        if starting:
-            starting(number - 1, job)
-        if is_untrained(job.method):
-            _make_row(job, settings)
-        else:
-            _in_own_process(job, settings)
-        row = read_row(settings.out, job.method, job.task, job.split, job.seed)
-        made.append(row)
-        report(f"[{number}/{len(jobs)}] {job}: {_summary(row)}")
+    for name, value in QUIET_CPU.items():
+        os.environ.setdefault(name, value)
+    # A process for each training: the next one starts clean, whatever became of the one before.
+    with Pool(partial(_row_maker, settings), workers=1, tasks_per_worker=1, nested=True, grace=0.0) as pool:
+        for number, job in enumerate(jobs, 1):
+            if has_row(settings.out, job.method, job.task, job.split, job.seed, failed=not retry_failed):
+                continue
+            if starting:
+                starting(number - 1, job)
+            if is_untrained(job.method):
+                _make_row(job, settings)
+            else:
+                _train_in_process(job, settings, pool)
+            row = read_row(settings.out, job.method, job.task, job.split, job.seed)
+            made.append(row)
+            report(f"[{number}/{len(jobs)}] {job}: {_summary(row)}")
     return made
 
 
@@ -171,22 +174,15 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _in_own_process(job: Job, settings: BenchmarkSettings) -> None:
-    for name, value in QUIET_CPU.items():
-        os.environ.setdefault(name, value)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_make_row_for_parent, args=(job, settings))
-    process.start()
-    try:
-        process.join()
-    except BaseException:  # whoever stops the run stops its training, too
-        process.terminate()
-        process.join()
-        raise
-    code = process.exitcode
-    if code:
-        reason = f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-        write_row(settings.out, _failed(job, settings, reason if code < 0 else f"process ended with code {code}"))
+def _train_in_process(job: Job, settings: BenchmarkSettings, pool: Pool[Job, None]) -> None:
+    result = pool.submit(job).result()
+    if isinstance(result, TaskError):
+        write_row(settings.out, _failed(job, settings, result.reason))
+
+
+def _row_maker(settings: BenchmarkSettings) -> Callable[[Job], None]:
+    """What a training process begins with."""
+    return partial(_make_row, settings=settings)
 
 
 def _failed(job: Job, settings: BenchmarkSettings, reason: str) -> ResultRow:
@@ -200,19 +196,6 @@ def _failed(job: Job, settings: BenchmarkSettings, reason: str) -> ResultRow:
         reason=reason,
         version=luxel.__version__,
     )
-
-
-def _make_row_for_parent(job: Job, settings: BenchmarkSettings) -> None:
-    """`_make_row`, ending at once if the run that asked for it is killed: it would train beside the next one."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "called in a process of its own"
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-    _make_row(job, settings)
 
 
 def _make_row(job: Job, settings: BenchmarkSettings) -> None:

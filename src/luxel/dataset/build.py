@@ -36,7 +36,7 @@ from luxel.dataset.sources.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_f
 from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.atomic import remove_leftovers, write_file, writing_folder
 from luxel.jobs.lock import locked
-from luxel.jobs.slots import Died, in_slots
+from luxel.jobs.processes import TaskError, results
 
 Prepare = Callable[..., PreparedScene]
 State = Literal["built", "kept", "failed"]
@@ -99,14 +99,19 @@ def build_dataset(
             else:
                 todo.append(source)
         work = partial(build_scene, out=out, settings=settings, max_megapixels=max_megapixels, prepare=prepare)
-        for index, result in in_slots(work, todo, min(jobs, len(todo))):
+        for index, result in results(todo, partial(_worker, work), jobs=min(jobs, len(todo))):
             source = todo[index]
-            outcome = failure(source, result.reason) if isinstance(result, Died) else result
+            outcome = failure(source, result.reason) if isinstance(result, TaskError) else result
             outcomes[source.scene_id] = outcome
             progress(outcome)
         ordered = [outcomes[source.scene_id] for source in sources]
         finish(out, [asdict(outcome) for outcome in ordered])
     return ordered
+
+
+def _worker(work: Callable[[SceneSource], SceneOutcome]) -> Callable[[SceneSource], SceneOutcome]:
+    """What a process begins with: a scene needs nothing loaded before."""
+    return work
 
 
 def build_scene(

@@ -13,7 +13,7 @@ import luxel
 from luxel.assessment import weights
 from luxel.errors import LuxelError
 from luxel.jobs.find import Found
-from luxel.jobs.processes import Died, in_processes, usable_cores
+from luxel.jobs.processes import TaskError, results, usable_cores
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure
 from luxel.report.page import page_at
 from luxel.text import printable
@@ -84,8 +84,8 @@ def _entries(pictures: Sequence[Found], look: Look, jobs: int) -> Iterator[tuple
             yield number, work(picture)
         return
     start = partial(look.worker, max(1, usable_cores() // jobs))
-    for number, result in in_processes(pictures, start, jobs):
-        yield number, failure(pictures[number], look, result.reason) if isinstance(result, Died) else result
+    for number, result in results(pictures, start, jobs=jobs):
+        yield number, failure(pictures[number], look, result.reason) if isinstance(result, TaskError) else result
 
 
 def _key(folder: Path) -> str:

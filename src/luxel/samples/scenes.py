@@ -9,9 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +24,7 @@ from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, ZoneRu
 from luxel.dataset.sources.panorama import ASPECTS, random_view
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import writing_folder
+from luxel.jobs.processes import TaskError, ordered_results
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
 
@@ -193,8 +192,12 @@ def render_store(
 
 
 def _stream(work: list[tuple[Source, Path, int, ZoneRules]], jobs: int) -> Iterator[Scene]:
-    if jobs <= 1:
-        yield from map(_load, work)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_load, work, chunksize=8)
+    for job, scene in zip(work, ordered_results(work, _loader, jobs=jobs), strict=True):
+        if isinstance(scene, TaskError):
+            raise DatasetError(f"{job[0].file or 'procedural scene'}: {scene.reason}")
+        yield scene
+
+
+def _loader() -> Callable[[tuple[Source, Path, int, ZoneRules]], Scene]:
+    cv2.setNumThreads(1)
+    return _load

@@ -50,7 +50,7 @@ def build(
     from luxel.dataset.build import SceneOutcome, build_dataset
     from luxel.dataset.folder.upkeep import BuildSettings
     from luxel.dataset.sources.taxonomy import taxonomy_file
-    from luxel.jobs.slots import usable_cores
+    from luxel.jobs.processes import usable_cores
 
     found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
     with Progress("building", len(found)) as bar:
