@@ -24,7 +24,7 @@ def test_own_drawings_in_the_image_folder_are_no_input(tmp_path: Path) -> None:
         shown = CliRunner().invoke(app, command)
         assert shown.exit_code == 0, shown.output
     Assessor().assess(tmp_path / "a.jpg").save(tmp_path, heatmap=True, overlay=True, residual=True)
-    assert len(list(tmp_path.glob("*.*.*"))) == 13, "six drawings of each image, and another heat map"
+    assert len(list(tmp_path.glob("*.*.*"))) == 12, "six drawings of each image"
     assert [found.path.name for found in images_in([folder])] == before == ["a.jpg", "b.png"]
     assert [found.path.name for found in images_in([f"{folder}/*"])] == before
 
