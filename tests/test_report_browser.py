@@ -357,6 +357,37 @@ def test_everything_goes_by_keyboard_alone(opened: Any) -> None:
     assert names(opened) == ["c_ideal.png"]
 
 
+@pytest.mark.parametrize("kind", ["picture", "overlay", "map"])
+def test_arrows_move_on_after_a_click_on_what_to_show(opened: Any, kind: str) -> None:
+    opened.find_element(By.CSS_SELECTOR, f"[name=show][value={kind}] + span").click()
+    until(lambda: focused(opened, "role") == "gridcell")
+    before = focused(opened, "aria-label")
+    press(opened, Keys.ARROW_RIGHT)
+    assert focused(opened, "role") == "gridcell"
+    assert focused(opened, "aria-label") != before
+    assert opened.execute_script("return document.querySelector('[name=show]:checked').value") == kind
+
+
+@pytest.mark.parametrize("share", [-0.4, 0.3])
+def test_arrows_move_on_after_a_click_on_the_slider(opened: Any, share: float) -> None:
+    open_picture(opened, "b_dark")
+    slider = opened.find_element(By.ID, "strength")
+    ActionChains(opened).move_to_element_with_offset(slider, round(share * slider.size["width"]), 0).click().perform()
+    until(lambda: focused(opened, "id") == "stage")
+    strength = slider.get_attribute("value")
+    assert strength != "0"
+    first = opened.find_element(By.ID, "viewer-name").text
+    press(opened, Keys.ARROW_LEFT)
+    until(lambda: opened.find_element(By.ID, "viewer-name").text != first)
+    assert slider.get_attribute("value") == strength
+
+
+def test_arrows_choose_what_to_show_for_the_keyboard(opened: Any) -> None:
+    opened.execute_script("document.querySelector('[name=show]:checked').focus()")
+    press(opened, Keys.ARROW_RIGHT)
+    assert focused(opened, "value") == "overlay", "whoever came by keyboard stays on the buttons"
+
+
 def test_ratings_last_and_travel_to_sidecars(opened: Any, place: Path, shoot: Path) -> None:
     opened.find_element(By.ID, "export").click()
     assert "Nothing is rated" in opened.find_element(By.ID, "notice").text

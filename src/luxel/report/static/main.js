@@ -80,6 +80,17 @@ function onKey(event) {
   }
 }
 
+/**
+ * After a click on a control the arrow keys belong to the photographs again; they would move the slider or choose the
+ * next button. People who came there by keyboard keep them: their clicks have no detail, and they use no pointer.
+ */
+function giveArrowsBack(control, focusPhotograph) {
+  const later = () => requestAnimationFrame(focusPhotograph);
+  control.addEventListener("click", (event) => event.detail > 0 && later());
+  // A slider may be let go anywhere, where it gets no click.
+  control.addEventListener("pointerdown", () => window.addEventListener("pointerup", later, { once: true }));
+}
+
 function connect() {
   const listen = (id, kind, action) => find(id).addEventListener(kind, action);
   document.addEventListener("keydown", onKey);
@@ -128,6 +139,8 @@ function connect() {
     goTo(Number(element.dataset.place));
     openViewer(view.current);
   });
+  for (const id of ["layouts", "shows", "size"]) giveArrowsBack(find(id), () => goTo(view.current));
+  giveArrowsBack(find("strength"), () => stage.focus());
   listen("close", "click", closeViewer);
   listen("previous", "click", () => showPicture(opened.place - 1));
   listen("next", "click", () => showPicture(opened.place + 1));
