@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from luxel import images
 from luxel.compare.compare import Case, Figures, Panel
 from luxel.draw import heatmap
+from luxel.draw.files import write_drawing
 from luxel.jobs.find import OUTPUT_ENDINGS
 
 WIDTH = 3000
@@ -35,18 +35,20 @@ class Sheets:
         self._seen = 0
 
     def add(self, case: Case, figures: Mapping[str, Figures], panels: Mapping[str, Panel]) -> None:
-        """Draws a picture if it belongs to those that are kept. Raises ImageError when the file cannot be written."""
+        """Draws a picture if it belongs to those that are kept. Raises what `write_drawing` raises."""
         residuals = [numbers.residual for numbers in figures.values()]
         self._seen += 1
         # Of equal ones the earlier stays, so that the choice is the same in every run.
         entry = (max(residuals) - min(residuals), -self._seen, case.name)
-        if len(self._kept) < self._most:
-            heapq.heappush(self._kept, entry)
-        elif self._most and entry > self._kept[0]:
+        full = len(self._kept) == self._most
+        if not self._most or (full and entry <= self._kept[0]):
+            return
+        # Written first: a sheet that cannot have its name must not cost another its place.
+        write_drawing(self._file(case.name), sheet(panels, figures, palette=self._palette, limit=self._limit))
+        if full:
             self._file(heapq.heapreplace(self._kept, entry)[2]).unlink()
         else:
-            return
-        images.write(self._file(case.name), sheet(panels, figures, palette=self._palette, limit=self._limit))
+            heapq.heappush(self._kept, entry)
 
     def files(self) -> dict[str, Path]:
         """Picture name -> file of its sheet, the largest difference first."""
@@ -83,7 +85,7 @@ def sheet(
     order = sorted(figures, key=lambda name: figures[name].order)
     for place, (name, panel) in enumerate(drawn.items()):
         left, top = gap + place * (column + gap), gap + line
-        font = font_of(size)
+        font = heatmap.font_of(size)
         draw.text((left + column / 2, top - 0.5 * size), _shortened(name, column, font), _INK, font, anchor="ms")
         for number, pixels in enumerate((panel.image, heatmap.render(panel.residual, palette=palette, limit=limit))):
             height, wide = pixels.shape[:2]
@@ -94,9 +96,9 @@ def sheet(
         numbers, middle = figures[name], left + column / 2
         below = top + 2 * row - gap + line
         text = f"{order.index(name) + 1}.   mean |r| {numbers.residual:.3f}   score {numbers.score:.2f}"
-        draw.text((middle, below), text, _INK, font_of(size), anchor="ms")
+        draw.text((middle, below), text, _INK, heatmap.font_of(size), anchor="ms")
         text = f"over {numbers.over:.0%}   under {numbers.under:.0%}   detail {numbers.detail:.2f}"
-        draw.text((middle, below + line), text, _QUIET, font_of(size), anchor="ms")
+        draw.text((middle, below + line), text, _QUIET, heatmap.font_of(size), anchor="ms")
     return heatmap.with_legend(np.asarray(canvas), palette=palette, limit=limit)
 
 
@@ -105,10 +107,6 @@ def _scaled(panel: Panel, column: int) -> Panel:
     height, width = panel.residual.shape
     side = round(max(height, width) * min(1.0, column / width, 1.5 * column / height))
     return Panel(heatmap.as_bytes(heatmap.fit(panel.image, side)), heatmap.fit(panel.residual, side))
-
-
-def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
 
 
 def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
