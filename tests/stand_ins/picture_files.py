@@ -109,8 +109,20 @@ def p3_to_srgb(encoded: Array) -> Array:
     return to_srgb(to_linear(encoded) @ P3_TO_SRGB.T)
 
 
-def write_dng(path: Path, camera: Array, neutral: tuple[float, ...] = (1, 1, 1), orientation: int = 1) -> Path:
-    """A minimal uncompressed Bayer DNG. camera: [H, W, 3] linear camera RGB in [0, 1]; its space is linear sRGB."""
+def write_dng(
+    path: Path,
+    camera: Array,
+    neutral: tuple[float, ...] = (1, 1, 1),
+    orientation: int = 1,
+    more: tuple[tuple[object, ...], ...] = (),
+    preview: Array | None = None,
+) -> Path:
+    """A minimal uncompressed Bayer DNG.
+
+    camera: [H, W, 3] linear camera RGB in [0, 1]; its space is linear sRGB.
+    more: tags (code, type, count, value, True).
+    preview: uint8 [H, W, 3], stored as JPEG beside the sensor data.
+    """
     mosaic = camera[..., 1].copy()
     mosaic[0::2, 0::2], mosaic[1::2, 1::2] = camera[0::2, 0::2, 0], camera[1::2, 1::2, 2]
     xyz_to_camera = (
@@ -143,7 +155,11 @@ def write_dng(path: Path, camera: Array, neutral: tuple[float, ...] = (1, 1, 1),
         (50778, "H", 1, 21, True),
     ]
     stored = np.rint(mosaic * 16383).astype(np.uint16)
-    tifffile.imwrite(path, stored, photometric=32803, planarconfig=None, metadata=None, extratags=tags)
+    with tifffile.TiffWriter(path) as file:
+        file.write(stored, photometric=32803, planarconfig=None, metadata=None, extratags=sorted([*tags, *more]))
+        if preview is not None:
+            encoded = np.asarray(Image.fromarray(preview).convert("YCbCr"))
+            file.write(encoded, photometric="ycbcr", compression="jpeg", subfiletype=1, metadata=None)
     return path
 
 

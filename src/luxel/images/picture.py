@@ -14,6 +14,7 @@ from luxel.text import printable
 
 Array = npt.NDArray[Any]
 Colour = Literal["grey", "rgb", "cmyk", "lab"]
+RawRendering = Literal["neutral", "preview"]
 
 
 BYTES_PER_PIXEL = 16
@@ -52,10 +53,13 @@ class ReadOptions:
     max_megapixels: pictures above it are refused before decoding, 10^6 pixels.
     working_size: None, or the working size at which the picture is needed (`filters.shrink.working_shape`): a decoder
         may then give means of blocks of pixels in place of pixels.
+    raw: what stands for a camera RAW file: "neutral", its sensor data by luxel's rendering; "preview", the JPEG that
+        the camera made and put into the file.
     """
 
     max_megapixels: float = 200.0
     working_size: int | None = None
+    raw: RawRendering = "neutral"
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +72,7 @@ class Raster:
     full scale is the saturation of the sensor.
     full_size, block: (height, width) of the picture as stored and the side of the blocks whose means the samples are;
     None and 1 where the samples are the pixels.
+    brighten: stops by which camera light is to be brightened for display, >= 0.
     """
 
     samples: Array
@@ -83,6 +88,7 @@ class Raster:
     notes: list[str] = field(default_factory=list)
     full_size: tuple[int, int] | None = None
     block: int = 1
+    brighten: float = 0.0
 
 
 def read_bytes(path: Path) -> bytes:

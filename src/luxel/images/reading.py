@@ -9,14 +9,20 @@ import numpy.typing as npt
 from luxel.errors import ImageError
 from luxel.filters.shrink import shrink_blocks, working_shape
 from luxel.images.colour import spaces
-from luxel.images.picture import Array, Picture, Raster, ReadOptions, decoding, reading
+from luxel.images.picture import Array, Picture, Raster, RawRendering, ReadOptions, decoding, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 from luxel.text import printable
 
 _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
 
 
-def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0, working_size: int | None = None) -> Picture:
+def read(
+    path: str | os.PathLike[str],
+    *,
+    max_megapixels: float = 200.0,
+    working_size: int | None = None,
+    raw: RawRendering = "neutral",
+) -> Picture:
     """The picture as a person sees it: sRGB-encoded, upright, three channels.
 
     path: JPEG, PNG, WebP, TIFF, HEIC (extra `heif`), AVIF, GIF, BMP, OpenEXR, Radiance HDR or camera RAW, found by
@@ -25,13 +31,15 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 200.0, working
     working_size: None for every pixel; or a short side in pixels, for the picture as the network sees it: shrunk to
         `filters.shrink.working_shape`, decoded at reduced size where that is as good (JPEG; RAW at half size). Within
         1/255 on average of what `filters.shrink.shrink` makes of every pixel.
+    raw: what stands for a camera RAW file: "neutral", its sensor data rendered without a maker's tone curve, or
+        "preview", the JPEG that the camera put into the file.
     Returns pixels [H, W, 3]: uint8 or uint16 as the file has them (RAW: uint16); float32 in [0, 1] for scene light
     (EXR, HDR, float TIFF), which is exposed by `rendering.auto_exposure`, and for a picture that was shrunk.
     `docs/formats.md` has every rule.
     Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not a picture.
     """
     where = Path(path)
-    options = ReadOptions(max_megapixels=max_megapixels, working_size=working_size)
+    options = ReadOptions(max_megapixels=max_megapixels, working_size=working_size, raw=raw)
     with reading(where):
         return _read(where, options)
 
@@ -43,7 +51,7 @@ def _read(where: Path, options: ReadOptions) -> Picture:
 
         pixels = rendering.display(_scene_light(where, raster), raster.notes)
     elif raster.light == "camera":
-        pixels = spaces.encode_camera_light(raster.samples)
+        pixels = spaces.encode_camera_light(raster.samples, raster.brighten)
     else:
         pixels = _to_srgb(raster)
     if raster.orientation != 1:
@@ -125,7 +133,7 @@ def _decode(path: Path, kind: str, options: ReadOptions) -> Raster:
         case "RAW":
             from luxel.images.formats import raw
 
-            return raw.decode(path, options.max_megapixels)
+            return raw.decode(path, options)
         case "AVIF" | "HEIF":
             from luxel.images.formats import heif
 

@@ -106,10 +106,14 @@ def primaries_to_srgb(samples: Array, primaries: Primaries, transfer: Transfer) 
     return re_encode(samples, [curve] * 3, matrix_to_srgb(primaries))
 
 
-def encode_camera_light(samples: Array) -> Array:
-    """Linear camera light to sRGB, in place. samples: uint16, full scale is saturation. Returns the same array."""
-    encode = to_srgb(np.linspace(0.0, 1.0, 65536, dtype=np.float32)) * np.float32(65535) + np.float32(0.5)
-    table = encode.astype(np.uint16)
+def encode_camera_light(samples: Array, stops: float = 0.0) -> Array:
+    """Linear camera light to sRGB, in place.
+
+    samples: uint16, full scale is saturation; changed and returned.
+    stops: brighten by this first; what exceeds saturation then is clipped.
+    """
+    light = np.linspace(0.0, 1.0, 65536, dtype=np.float32) * np.float32(2.0**stops)
+    table = (to_srgb(np.minimum(light, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     for rows in strips(samples):
         samples[rows] = np.take(table, samples[rows])
     return samples
