@@ -100,18 +100,18 @@ def simulate_frames(linear: npt.ArrayLike) -> tuple[list[ByteArray], list[float]
 
 
 def develop_frame(source: FrameSource, *, max_megapixels: float = 200.0) -> ByteArray:
-    """One frame of a bracket as taken: uint8 [H, W, 3], sRGB-encoded, upright, full size.
+    """One frame of a bracket as taken: uint8 [H, W, 3], sRGB-encoded, upright as its bracket lies, full size.
 
-    Light (RAW, EXR, HDR) is clipped at saturation and sRGB-encoded, never exposed anew: the frame is its exposure.
+    Light (RAW, EXR, HDR) is clipped at saturation and sRGB-encoded, never exposed again: the frame is its exposure.
     Raises ImageError as the readers do.
     """
     if source.format in _LIGHT_FORMATS:
-        encoded = to_srgb(images.read_linear(source.file, max_megapixels=max_megapixels))
-        return np.rint(encoded * 255).astype(np.uint8)
-    pixels = images.read(source.file, max_megapixels=max_megapixels).pixels
-    if pixels.dtype == np.uint8:
-        return np.asarray(pixels)
-    return np.rint(as_unit_float(pixels) * 255).astype(np.uint8)
+        pixels = np.rint(to_srgb(images.read_linear(source.file, max_megapixels=max_megapixels)) * 255)
+    else:
+        pixels = images.read(source.file, max_megapixels=max_megapixels).pixels
+        if pixels.dtype != np.uint8:
+            pixels = np.rint(as_unit_float(pixels) * 255)
+    return np.ascontiguousarray(np.rot90(pixels, source.turn), dtype=np.uint8)
 
 
 def develop_bracket(

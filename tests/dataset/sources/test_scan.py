@@ -125,7 +125,7 @@ def test_a_pause_ends_a_bracket(tmp_path: Path, two_lights: tuple[FloatArray, Fl
     shots(tmp_path, (-2, 0), two_lights[0])
     shots(tmp_path, (2, 3), two_lights[0], start=7.0)
     assert [len(names) for names in grouped(tmp_path)] == [2, 2]
-    assert [len(scene.frames) for scene in scan_sources([tmp_path], longest_gap=10)] == [4]
+    assert [len(scene.frames) for scene in scan_sources([tmp_path], gap=10)] == [4]
 
 
 def test_a_stranger_within_a_bracket_is_dropped_with_the_reason(
@@ -279,7 +279,9 @@ def test_raw_files_taken_as_a_bracket_are_one(ramps: FloatArray, tmp_path: Path)
     for i, ev in enumerate((-2, 0, 2)):
         camera = np.clip(light * 2.0**ev, 0, 1)
         write_dng(tmp_path / f"{i}.dng", camera, exposure=(round(1000 * 2.0**ev), 100_000), seconds=float(i))
-    (tmp_path / "0.jpg").write_bytes(b"the camera's own picture")
+    write_jpeg(
+        tmp_path / "0.jpg", frame(light, -2), seconds=0.4, exposure_s=0.0025, make="luxel", model="luxel test camera"
+    )
     [bracket] = scan_sources([tmp_path])
     assert (bracket.kind, len(bracket.frames)) == ("bracket", 3)
     assert "0.jpg left out: the same shot as 0.dng" in bracket.notes

@@ -10,6 +10,7 @@ from luxel.cli.dataset.material import scenes_in
 from luxel.cli.dataset.options import (
     CoresOption,
     DatasetArgument,
+    GapOption,
     SceneOption,
     SourcesArgument,
     TagsOption,
@@ -25,6 +26,7 @@ def build(
     tags: TagsOption = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
+    gap: GapOption = 5.0,
     jobs: CoresOption = 0,
     short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
     name: Annotated[str, typer.Option(help="Name of the dataset; default: that of its folder.", metavar="TEXT")] = "",
@@ -52,7 +54,7 @@ def build(
     from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.processes import usable_cores
 
-    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out))
+    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out), gap)
     with Progress("building", len(found)) as bar:
 
         def report(outcome: SceneOutcome) -> None:

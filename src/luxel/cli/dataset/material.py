@@ -1,12 +1,13 @@
 """Commands on source material, before there is a dataset: scan, tags, align, taxonomy."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from luxel.cli.console import Cell, Column, Progress, print_table, put, require, say
-from luxel.cli.dataset.options import SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
+from luxel.cli.dataset.options import GapOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
 from luxel.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def scan(
     tags: TagsOption = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
+    gap: GapOption = 5.0,
     json: JsonOption = False,
 ) -> None:
     """What scenes there are in files and folders; nothing is written.
@@ -33,7 +35,7 @@ def scan(
     require("dataset", "luxel dataset scan")
     from json import dumps
 
-    found = scenes_in(sources, tags, views, taxonomy)
+    found = scenes_in(sources, tags, views, taxonomy, gap)
     unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
     for file in unreadable:
         say(f"{file}: cannot be read; its scene will fail or lose this frame")
@@ -74,6 +76,7 @@ def tags(
     ] = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
+    gap: GapOption = 5.0,
 ) -> None:
     """Suggest tags for scene, light and tone, as a CSV to correct and give to build with --tags.
 
@@ -96,7 +99,7 @@ def tags(
     if out.exists():
         raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
     tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
-    found = scenes_in(sources, given, views, taxonomy)
+    found = scenes_in(sources, given, views, taxonomy, gap)
     rows: list[Suggestion] = []
     with Progress("looking", len(found)) as progress:
         progress.update(0)
@@ -116,6 +119,7 @@ def align(
     *,
     out: Annotated[Path, typer.Option(help="Folder for the aligned frames.", metavar="DIR")],
     short_side: Annotated[int, typer.Option(help="Short side of the frames, in pixels.", min=64)] = 512,
+    gap: GapOption = 5.0,
 ) -> None:
     """Align brackets only: drop what shows another scene, register the rest, crop to what all show.
 
@@ -132,7 +136,7 @@ def align(
     from luxel.dataset.align.align_files import AlignedFrame, align_to_files
     from luxel.errors import DatasetError
 
-    brackets = [source for source in scenes_in(sources) if source.kind == "bracket"]
+    brackets = [source for source in scenes_in(sources, gap=gap) if source.kind == "bracket"]
     if not brackets:
         raise DatasetError("no bracket in these files; luxel dataset scan shows what there is")
     rows: list[AlignedFrame] = []
@@ -183,7 +187,7 @@ def taxonomy(
 
 
 def scenes_in(
-    sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None
+    sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None, gap: float = 5.0
 ) -> "list[SceneSource]":
     """Scenes found in files and folders; DatasetError if there is none."""
     from luxel.dataset.sources.scan import scan_sources
@@ -191,8 +195,17 @@ def scenes_in(
     from luxel.errors import DatasetError
 
     names = load_taxonomy(taxonomy)
-    with Progress("reading headers", None) as progress:
-        found = scan_sources(sources, tags=tags, taxonomy=names, views=views, progress=progress.advance)
+    steps = ExitStack()
+    bars: dict[str, Progress] = {}
+
+    def report(step: str, file: str, total: int | None) -> None:
+        if step not in bars:
+            steps.close()  # only one bar can be on the screen
+            bars[step] = steps.enter_context(Progress(step, total))
+        bars[step].advance(file)
+
+    with steps:
+        found = scan_sources(sources, tags=tags, taxonomy=names, views=views, gap=gap, warn=say, progress=report)
     if not found:
         raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
     return found

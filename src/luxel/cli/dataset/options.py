@@ -22,6 +22,15 @@ TaxonomyOption = Annotated[
     ),
 ]
 ViewsOption = Annotated[int, typer.Option(help="Views of every HDR panorama.", min=1, metavar="N")]
+GapOption = Annotated[
+    float,
+    typer.Option(
+        "--gap",
+        help="Longest pause within a bracket in seconds, from the end of an exposure to the beginning of the next.",
+        min=0.0,
+        metavar="SECONDS",
+    ),
+]
 DatasetArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A dataset's folder.", show_default=False)]
 CoresOption = Annotated[int, typer.Option(help="Scenes at a time; 0: one per processor core.", min=0, metavar="N")]
 SceneOption = Annotated[

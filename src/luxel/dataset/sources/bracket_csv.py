@@ -1,13 +1,16 @@
 """`bracket.csv` and `brackets.csv`: frames of brackets and their exposures, written down by a person."""
 
-import csv
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from luxel.dataset.sources.csv_table import number_in, read_table
 from luxel.errors import DatasetError
 
 BRACKET_FILES = frozenset(("bracket.csv", "brackets.csv"))
+COLUMNS = ("file", "scene", "exposure_s", "ev", "f_number", "iso")
+"""The columns that are used; only `file` must be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,42 +24,34 @@ class CsvFrame:
     iso: float | None
 
 
-def frames_of_csv(path: Path) -> dict[str, list[CsvFrame]]:
+def frames_of_csv(path: Path, *, warn: Callable[[str], None] = lambda message: None) -> dict[str, list[CsvFrame]]:
     """Brackets of a CSV file by name, "" for the only one of a file without a column "scene".
 
-    Columns: file (beside the CSV or below it), exposure_s, and if wanted scene, ev, f_number, iso; others are not
-    looked at. Numbers may be fractions ("1/60"). Raises DatasetError with the line: no column "file", an empty or
-    missing file, a file that comes twice, something that is not a positive number (ev may be negative).
+    path: columns as in COLUMNS, files beside the CSV or below it. Numbers may be fractions ("1/60").
+    warn: called with one line that names the columns which are not used.
+    Raises DatasetError with the line: no column "file", an empty or missing file, a file that comes twice, something
+    that is not a positive number (ev may be negative).
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            columns = reader.fieldnames or []
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
-    if "file" not in columns:
-        raise DatasetError(f"{path}: has no column 'file'; it has {', '.join(columns) or 'no header'}")
+    table = read_table(path, COLUMNS, warn=warn)
+    if "file" not in table.columns:
+        raise DatasetError(f"{path}: has no column 'file'; it has {', '.join(table.columns) or 'no header'}")
     brackets: dict[str, list[CsvFrame]] = {}
     seen: set[Path] = set()
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        name = (row["file"] or "").strip()
+    for line, row in table.rows:
+        where, name = f"{path}, line {line}", row["file"]
         if not name:
             raise DatasetError(f"{where}: the file is empty; name a frame, or remove the line")
-        file = (path.parent / name).resolve()
-        if not file.is_file():
-            raise DatasetError(f"{where}: {name!r} is not there; write its path from the folder of this file")
+        file = _frame(path.parent, name, where)
         if file in seen:
             raise DatasetError(f"{where}: {name!r} has been given before; keep one line for it")
         seen.add(file)
-        brackets.setdefault((row.get("scene") or "").strip(), []).append(
+        brackets.setdefault(row.get("scene", ""), []).append(
             CsvFrame(
                 file=file,
-                exposure_s=_number(row.get("exposure_s"), "exposure_s", where),
-                ev=_number(row.get("ev"), "ev", where),
-                f_number=_number(row.get("f_number"), "f_number", where),
-                iso=_number(row.get("iso"), "iso", where),
+                exposure_s=_number(row, "exposure_s", where),
+                ev=_number(row, "ev", where),
+                f_number=_number(row, "f_number", where),
+                iso=_number(row, "iso", where),
             )
         )
     if not brackets:
@@ -64,16 +59,33 @@ def frames_of_csv(path: Path) -> dict[str, list[CsvFrame]]:
     return brackets
 
 
-def _number(text: str | None, column: str, where: str) -> float | None:
+def _frame(folder: Path, name: str, where: str) -> Path:
+    """The file of a frame in the folder or below it, whatever the case of its name and the strokes of its path."""
+    inside = PurePosixPath(name.replace("\\", "/"))
+    if inside.is_absolute() or ".." in inside.parts or Path(name).is_absolute() or "\0" in name:
+        raise DatasetError(f"{where}: {name!r} leads out of the folder; write its path from the folder of this file")
+    file = folder / name
+    if not file.is_file():
+        file = folder
+        for part in inside.parts:
+            alike = [p for p in file.iterdir() if p.name.casefold() == part.casefold()] if file.is_dir() else []
+            exact = [p for p in alike if p.name == part]
+            if len(exact or alike) != 1:
+                break
+            file = (exact or alike)[0]
+    if not file.is_file():
+        raise DatasetError(f"{where}: {name!r} is not there; write its path from the folder of this file")
+    return file.resolve()
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float | None:
     """A number or fraction, None for an empty field."""
-    plain = (text or "").strip()
-    if not plain:
+    text = row.get(column, "")
+    if not text:
         return None
-    above, slash, below = plain.partition("/")
-    try:
-        value = float(above) / float(below) if slash else float(plain)
-    except (ValueError, ZeroDivisionError):
-        value = math.nan
+    value = number_in(text)
     if not math.isfinite(value) or (value <= 0 and column != "ev"):
-        raise DatasetError(f"{where}: {column} is {plain!r}; give a number{'' if column == 'ev' else ' above 0'}")
+        raise DatasetError(
+            f"{where}: {column} is {text!r}; give a number{'' if column == 'ev' else ' above 0'}, with a decimal point"
+        )
     return value

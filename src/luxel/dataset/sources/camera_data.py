@@ -1,25 +1,33 @@
-"""What a picture file says about how it was taken, from its header alone: size, exposure, time, device, lens."""
+"""What a picture file says about how it was taken, from its header alone: size, exposure, time, device, lens.
+
+Source of the tags: EXIF 2.32. Where a tag is missing, the others that say the same are asked: APEX values for time and
+aperture, the time of digitising or of the file for that of taking, the other sensitivities for ISO, and last the
+exposure compensation, which is at least the order of a bracket.
+"""
 
 import math
 import re
-import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import rawpy
-import tifffile
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags
 
+from luxel.dataset.sources.nominal import exposure_stops
 from luxel.errors import ImageError
-from luxel.images.formats.tiff_directories import survey
-from luxel.images.picture import decoding
-from luxel.images.sniff import RAW_SUFFIXES, sniff
+from luxel.images.header import Header, read_header
+from luxel.images.sniff import sniff
 
-_HDR_SIZE = re.compile(rb"\n\n[-+]([XY]) +(\d+) +[-+][XY] +(\d+)\s*\n")
-_EXR_WINDOW = b"dataWindow\0box2i\0\x10\0\0\0"
-_HEADER_BYTES = 1 << 16
+Clock = Literal["taken", "digitised", "file"]
+"""Which time a file states: when the shutter opened, when it was digitised, or when the file was last changed."""
+
+_TIME = re.compile(
+    r"(\d{4})[:./-](\d\d)[:./-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)?\s*\Z"
+)
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
+_SEE_OTHERS = 65535  # ISOSpeedRatings is a SHORT: larger sensitivities stand in the other tags
+_CAMERA_SERIAL = 50735  # of DNG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,149 +35,136 @@ class CameraData:
     """Facts of one file, None where it does not state them.
 
     format: as `images.Picture.format`. light: whether the file stores light (EXR, HDR, RAW, float TIFF).
-    width, height: pixels, upright; 0 where the header cannot be read. exposure_s: shutter time in seconds. f_number,
-    iso. taken: seconds since 1970 by the camera's own clock. device: make and model. lens. body: serial number.
+    width, height: pixels, upright; 0 where the header cannot be read. orientation: EXIF's, 1 to 8. exposure_s: shutter
+    time in seconds. f_number, iso. compensation: stops that the photographer set off the meter. taken: seconds since
+    1970, in UTC where the file states its offset, else by the camera's clock. clock: which time that is. device: make
+    and model. lens. body: serial number.
     """
 
     format: str
     light: bool
     width: int = 0
     height: int = 0
+    orientation: int = 1
     exposure_s: float | None = None
     f_number: float | None = None
     iso: float | None = None
+    compensation: float | None = None
     taken: float | None = None
+    clock: Clock = "taken"
     device: str | None = None
     lens: str | None = None
     body: str | None = None
 
     @property
     def stops(self) -> float | None:
-        """Exposure in stops, up to a constant of the device: log2(time * ISO / f-number^2); None without a time."""
+        """Exposure in stops, up to a constant of the device: log2(time * ISO / f-number^2).
+
+        Without a shutter time the exposure compensation; None without that either. Both kinds have constants of their
+        own, so they cannot be compared with each other.
+        """
         if self.exposure_s is None:
-            return None
-        return math.log2(self.exposure_s * (self.iso or 100.0) / 100.0 / (self.f_number or 1.0) ** 2)
+            return self.compensation
+        return exposure_stops(self.exposure_s, self.f_number, self.iso)
 
 
 def camera_data(path: Path) -> CameraData:
-    """Facts of a picture file. Raises ImageError if it is missing, empty or no picture.
+    """Facts of a picture file. Raises ImageError if it is missing, empty or not a picture.
 
-    A damaged header is no error here, it only states nothing: decoding will tell.
+    A damaged header is no error here, it only states nothing: decoding will give the reason.
     """
     kind = sniff(path)
-    if kind == "TIFF" and (path.suffix.lower() in RAW_SUFFIXES or survey(path).camera_raw):
-        kind = "RAW"
     try:
-        match kind:
-            case "RAW":
-                return _raw(path)
-            case "HDR":
-                width, height = _hdr_size(path)
-                return CameraData(format=kind, light=True, width=width, height=height)
-            case "EXR":
-                width, height = _exr_size(path)
-                return CameraData(format=kind, light=True, width=width, height=height)
-            case "TIFF":
-                with tifffile.TiffFile(path) as file:
-                    page = file.pages[0]
-                    light = page.dtype is not None and page.dtype.kind == "f"
-                    size = {"width": int(page.shape[1]), "height": int(page.shape[0])}
-                return CameraData(format=kind, light=light, **{**size, **_tiff_facts(path)})
-            case _:
-                with decoding(path, kind), Image.open(path) as image:
-                    return CameraData(format=kind, light=False, **_facts(image))
-    except (ImageError, tifffile.TiffFileError, OSError, struct.error, IndexError, ValueError):
+        header = read_header(path)
+    except ImageError:
         return CameraData(format=kind, light=kind in ("RAW", "HDR", "EXR"))
+    facts = _shooting(header.first, header.exif)
+    if header.raw is not None:
+        raw = header.raw
+        stated = {
+            "exposure_s": _positive(raw.exposure_s),
+            "f_number": _positive(raw.f_number),
+            "iso": _positive(raw.iso),
+            "lens": raw.lens.strip() or None,
+        }
+        facts |= {key: value for key, value in stated.items() if value is not None}
+        if facts["taken"] is None and raw.taken is not None:
+            # LibRaw reads the camera's clock in this machine's time zone.
+            facts |= {"taken": raw.taken.replace(tzinfo=UTC).timestamp(), "clock": "taken"}
+    return CameraData(**_size(header), **facts)
 
 
-def _facts(image: Image.Image) -> dict[str, Any]:
-    """Size and EXIF facts of an opened picture."""
-    exif = image.getexif()
-    width, height = image.size
-    if exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8):
-        width, height = height, width
-    return {"width": width, "height": height, **_exif_facts(dict(exif), dict(exif.get_ifd(ExifTags.IFD.Exif)))}
+def _size(header: Header) -> dict[str, Any]:
+    return {key: getattr(header, key) for key in ("format", "light", "width", "height", "orientation")}
 
 
-def _exif_facts(first: dict[int, Any], exif: dict[int, Any]) -> dict[str, Any]:
-    """Facts of the first directory and the EXIF directory of a picture. Source: EXIF 2.32."""
+def _shooting(first: dict[int, Any], exif: dict[int, Any]) -> dict[str, Any]:
+    """Facts of the first directory and the EXIF directory of a picture."""
     base = ExifTags.Base
     make, model = _text(first.get(base.Make)), _text(first.get(base.Model))
     if make and model and model.lower().startswith(make.lower().split()[0]):
         make = ""  # "Canon" and "Canon EOS R5"
-    iso = exif.get(base.ISOSpeedRatings, exif.get(base.RecommendedExposureIndex))
+    taken, clock = _when(first, exif)
     return {
-        "exposure_s": _positive(exif.get(base.ExposureTime)),
-        "f_number": _positive(exif.get(base.FNumber)),
-        "iso": _positive(iso[0] if isinstance(iso, tuple) and iso else iso),
-        "taken": _time(exif.get(base.DateTimeOriginal), exif.get(base.SubsecTimeOriginal)),
+        "exposure_s": _positive(exif.get(base.ExposureTime)) or _power(exif.get(base.ShutterSpeedValue), -1.0),
+        "f_number": _positive(exif.get(base.FNumber)) or _power(exif.get(base.ApertureValue), 0.5),
+        "iso": _sensitivity(exif),
+        "compensation": _number(exif.get(base.ExposureBiasValue)),
+        "taken": taken,
+        "clock": clock,
         "device": f"{make} {model}".strip() or None,
         "lens": _text(exif.get(base.LensModel)) or None,
-        "body": _text(exif.get(base.BodySerialNumber)) or None,
+        "body": _text(exif.get(base.BodySerialNumber)) or _text(first.get(_CAMERA_SERIAL)) or None,
     }
 
 
-def _tiff_facts(path: Path) -> dict[str, Any]:
-    """EXIF facts of a TIFF or of camera RAW built like one (DNG, CR2, NEF, ARW, ORF, RW2), without its pixels."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        order = {b"II": b"II*\0", b"MM": b"MM\0*"}.get(head[:2])
-        if order is None or len(head) < 8:
-            return {}
-        directories = []
-        offset = struct.unpack("<I" if order == b"II*\0" else ">I", head[4:])[0]
-        for _ in range(2):
-            directory = TiffImagePlugin.ImageFileDirectory_v2(order + head[4:8])
-            file.seek(offset)
-            directory.load(file)
-            directories.append(dict(directory))
-            offset = directories[0].get(ExifTags.IFD.Exif, 0)
-            if not isinstance(offset, int) or offset <= 0:
-                break
-        return _exif_facts(directories[0], directories[1] if len(directories) > 1 else directories[0])
+def _power(apex: Any, factor: float) -> float | None:
+    """A time (factor -1) or an f-number (factor 1/2) from its APEX value: 2^(factor * value). EXIF 2.32, annex C."""
+    value = _number(apex)
+    return 2.0 ** (factor * value) if value is not None and abs(value) < 40 else None
 
 
-def _raw(path: Path) -> CameraData:
-    """Facts of camera RAW: exposure as LibRaw reads it, names from its EXIF where it is built like a TIFF."""
-    with decoding(path, "camera RAW"), rawpy.RawPy() as raw:
-        raw.open_file(str(path))
-        sizes, other, lens = raw.sizes, raw.other, raw.lens
+def _sensitivity(exif: dict[int, Any]) -> float | None:
+    """ISO of the first tag that states one."""
+    base = ExifTags.Base
+    for tag in (base.ISOSpeedRatings, base.RecommendedExposureIndex, base.StandardOutputSensitivity, base.ISOSpeed):
+        value = exif.get(tag)
+        iso = _positive(value[0] if isinstance(value, tuple) and value else value)
+        if iso is not None and not (tag == base.ISOSpeedRatings and iso == _SEE_OTHERS):
+            return iso
+    return None
+
+
+def _when(first: dict[int, Any], exif: dict[int, Any]) -> tuple[float | None, Clock]:
+    """Seconds since 1970 of the first of the three times that is stated, and which it is."""
+    base = ExifTags.Base
+    candidates: tuple[tuple[Clock, Any, int, int], ...] = (
+        ("taken", exif.get(base.DateTimeOriginal), base.SubsecTimeOriginal, base.OffsetTimeOriginal),
+        ("digitised", exif.get(base.DateTimeDigitized), base.SubsecTimeDigitized, base.OffsetTimeDigitized),
+        ("file", first.get(base.DateTime), base.SubsecTime, base.OffsetTime),
+    )
+    for clock, text, fraction, offset in candidates:
+        seconds = _seconds(text, exif.get(fraction), exif.get(offset))
+        if seconds is not None:
+            return seconds, clock
+    return None, "taken"
+
+
+def _seconds(value: Any, fraction: Any, offset: Any) -> float | None:
+    """Seconds since 1970 of "2024:05:01 10:20:30", "25" (a quarter of a second) and "+02:00" (UTC without it)."""
+    found = _TIME.match(_text(value))
+    if found is None:
+        return None
     try:
-        named = _tiff_facts(path)
-    except (SyntaxError, OSError, struct.error, TypeError, ValueError):  # Pillow's words for a damaged directory
-        named = {}
-    width, height = sizes.width, sizes.height
-    if sizes.flip in (5, 6):  # LibRaw's codes for a quarter turn
-        width, height = height, width
-    stated = {
-        "exposure_s": _positive(other.shutter_speed),
-        "f_number": _positive(other.aperture),
-        "iso": _positive(other.iso_speed),
-        "lens": _text(lens.model) or None,
-    }
-    known = {**named, **{k: v for k, v in stated.items() if v is not None}}
-    if known.get("taken") is None and other.timestamp and other.timestamp.timestamp() > 0:
-        known["taken"] = other.timestamp.timestamp()
-    return CameraData(format="RAW", light=True, width=width, height=height, **known)
-
-
-def _hdr_size(path: Path) -> tuple[int, int]:
-    with path.open("rb") as file:
-        match = _HDR_SIZE.search(file.read(_HEADER_BYTES))
-    if match is None:
-        return 0, 0
-    first, second = int(match[2]), int(match[3])
-    return (second, first) if match[1] == b"Y" else (first, second)
-
-
-def _exr_size(path: Path) -> tuple[int, int]:
-    with path.open("rb") as file:
-        head = file.read(_HEADER_BYTES)
-    at = head.find(_EXR_WINDOW)
-    if at < 0:
-        return 0, 0
-    left, top, right, bottom = struct.unpack_from("<4i", head, at + len(_EXR_WINDOW))
-    return right - left + 1, bottom - top + 1
+        moment = datetime(*map(int, found.groups()[:6]), tzinfo=UTC)  # type: ignore[misc, arg-type]
+    except ValueError:
+        return None
+    zone = _OFFSET.match(found[8] or _text(offset))
+    if zone is not None:
+        east = timedelta(hours=int(zone[2]), minutes=int(zone[3]))
+        moment += east if zone[1] == "-" else -east
+    digits = found[7] or _text(fraction)
+    return moment.timestamp() + (int(digits) / 10 ** len(digits) if digits.isdecimal() and len(digits) < 10 else 0.0)
 
 
 def _text(value: Any) -> str:
@@ -177,19 +172,14 @@ def _text(value: Any) -> str:
     return text.replace("\0", " ").strip() if isinstance(text, str) else ""
 
 
-def _positive(value: Any) -> float | None:
+def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if math.isfinite(number) else None
 
 
-def _time(value: Any, fraction: Any) -> float | None:
-    """ "2024:05:01 10:20:30" and "25" (a quarter of a second) as seconds since 1970, the camera's clock read as UTC."""
-    try:
-        seconds = datetime.strptime(_text(value), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
-    digits = _text(fraction)
-    return seconds + (int(digits) / 10 ** len(digits) if digits.isdigit() else 0.0)
+def _positive(value: Any) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from luxel.dataset.align.tones import BRIGHTEST
 from luxel.dataset.reference.bracket import LEVELS, metered_gain
+from luxel.dataset.sources.nominal import exposure_stops
 from luxel.dataset.sources.scan import FrameSource
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear
 
@@ -37,11 +38,9 @@ class Exposures:
 
 def stated_stops(frame: FrameSource) -> float | None:
     """Stops as written, up to a constant: the stated EV, or log2(time * ISO / f-number^2); None without either."""
-    if frame.ev is not None:
+    if frame.ev is not None or frame.exposure_s is None:
         return frame.ev
-    if frame.exposure_s is None:
-        return None
-    return math.log2(frame.exposure_s * (frame.iso or 100.0) / 100.0 / (frame.f_number or 1.0) ** 2)
+    return exposure_stops(frame.exposure_s, frame.f_number, frame.iso)
 
 
 def measured_step(darker: ByteArray, brighter: ByteArray) -> float | None:

@@ -1,39 +1,37 @@
 """Source material to scenes (paper 4.1): which files are exposures of one scene, how they were taken, what they show.
 
 A `bracket.csv` or `brackets.csv` says it outright. Otherwise frames of one body, size and folder that follow each other
-closely in time are a bracket if their exposures differ. Camera RAW and HDR files that stay alone are scenes of their
-own, whose exposures are simulated from their light; an sRGB picture that stays alone is the last resort. Only headers
-are read, except where a run of frames repeats an exposure: then what the frames show decides.
+closely in time are a bracket if their exposures differ (`grouping`). Camera RAW and HDR files that stay alone are
+scenes of their own, whose exposures are simulated from their light; an sRGB picture that stays alone is the last
+resort. Only headers are read, except where a run of frames repeats an exposure or lies differently: then what they show
+decides.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from luxel import images
-from luxel.dataset.align.same_scene import COARSE_SIDE, scene_groups, similarity_table
-from luxel.dataset.align.tones import tones
+from luxel.dataset.align.same_scene import COARSE_SIDE
+from luxel.dataset.align.tones import Tones, tones
 from luxel.dataset.sources.bracket_csv import BRACKET_FILES, frames_of_csv
 from luxel.dataset.sources.camera_data import CameraData, camera_data
+from luxel.dataset.sources.grouping import MAX_GAP, Place, Shot, places
 from luxel.dataset.sources.panorama import ASPECTS, USABLE_ELEVATION
 from luxel.dataset.sources.source_files import INDEX, source_files
 from luxel.dataset.sources.taxonomy import AXES, Taxonomy, load_taxonomy, read_tags
 from luxel.errors import DatasetError, ImageError
-from luxel.images.sniff import RAW_SUFFIXES
 
 SourceKind = Literal["bracket", "raw", "hdr", "panorama", "photo"]
 
-MAX_GAP = 5.0
-"""Seconds between the end of one exposure and the beginning of the next in a bracket."""
-
-MIN_STEP = 0.3
-"""Stops by which two exposures must differ to count as two."""
+PAIR_TOLERANCE = 2.0
+"""Seconds by which the times of a camera's RAW file and its JPEG of the same shot may differ: one has no fractions."""
 
 PHOTO = "sRGB picture: exposures are simulated from what it clipped"
 """Note of a scene that is one photograph."""
@@ -48,7 +46,8 @@ class FrameSource:
 
     exposure_s: shutter time in seconds. f_number, iso. ev: stops relative to the other frames of the scene, if stated
     outright. taken: seconds since 1970 by the camera's clock. width, height: pixels, upright, 0 if the header cannot be
-    read. format: as `images.Picture.format`.
+    read. format: as `images.Picture.format`. turn: counterclockwise quarter turns after which it lies as the other
+    frames of its bracket do, because the camera mistook how it was held.
     """
 
     file: Path
@@ -60,6 +59,7 @@ class FrameSource:
     iso: float | None = None
     ev: float | None = None
     taken: float | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +82,11 @@ class SceneSource:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Shot:
-    """A file, the folder it was found from, and its facts."""
+_Named = tuple[SceneSource, Path]
+"""A scene, and the first file of its group."""
 
-    file: Path
-    root: Path
-    facts: CameraData
-
-    @property
-    def frame(self) -> FrameSource:
-        f = self.facts
-        return FrameSource(
-            file=self.file, format=f.format, width=f.width, height=f.height, exposure_s=f.exposure_s,
-            f_number=f.f_number, iso=f.iso, taken=f.taken,
-        )  # fmt: skip
+Progress = Callable[[str, str, int | None], None]
+"""Called with what is being done, the name of the file it is done to, and the number of files, None if not known."""
 
 
 def scan_sources(
@@ -105,34 +95,46 @@ def scan_sources(
     tags: Path | None = None,
     taxonomy: Taxonomy | None = None,
     views: int = 1,
-    longest_gap: float = MAX_GAP,
+    gap: float = MAX_GAP,
     max_megapixels: float = 200.0,
-    progress: Callable[[str], None] = lambda file: None,
+    warn: Callable[[str], None] = lambda message: None,
+    progress: Progress = lambda what, file, total: None,
 ) -> list[SceneSource]:
     """Scenes in files and folders (folders with everything below them), sorted by id.
 
-    paths: what to scan; hidden files and folders are left out. tags: CSV of tags, see `taxonomy.read_tags`; it goes
-    before the index.csv of a folder. taxonomy: the names that tags may have, default luxel's. views: of every panorama
-    (an HDR or EXR picture twice as wide as high). longest_gap: seconds, see MAX_GAP. max_megapixels: larger
-    pictures are not opened where frames are compared. progress: called with each file whose header was read.
+    paths: what to scan; hidden files and folders are left out.
+    tags: CSV of tags, see `taxonomy.read_tags`; it overrides the index.csv of a folder.
+    taxonomy: the names that tags may have, default luxel's.
+    views: number of views of every panorama (an HDR or EXR picture twice as wide as high).
+    gap: seconds, see `grouping.MAX_GAP`.
+    max_megapixels: larger pictures are not opened where frames are compared.
+    warn: called with one line for each symbolic link and each unknown column of a CSV.
+    progress: see `Progress`.
     Raises DatasetError: a path that does not exist, a wrong CSV, tags for something that is not there.
     """
     names = taxonomy or load_taxonomy()
     given = read_tags(tags, names) if tags is not None else {}
-    files = source_files(map(Path, paths))
+    files = source_files(map(Path, paths), warn=warn)
     indexes = {file.parent: read_tags(file, names) for file in files if file.name == INDEX}
-    scenes: list[SceneSource] = []
+    found: list[_Named] = []
     claimed: set[Path] = set()
     for file, root in files.items():
         if file.name in BRACKET_FILES:
-            found, used = _csv_brackets(file, root)
-            scenes += found
+            brackets, used = _csv_brackets(file, root, warn)
+            found += brackets
             claimed |= used
-    shots, notes = _shots(files, claimed, progress)
+    shots, notes = _without_twins(_shots(files, claimed, progress))
     light = [s for s in shots if s.facts.light and s.facts.format != "RAW"]
-    scenes += [scene for shot in light for scene in _light_scenes(shot, views)]
-    scenes += _camera_scenes([s for s in shots if s not in light], notes, longest_gap, max_megapixels)
-    scenes = _unique(scenes)
+    camera = [s for s in shots if not (s.facts.light and s.facts.format != "RAW")]
+    found += [(scene, shot.file) for shot in light for scene in _light_scenes(shot, views)]
+
+    def look(shot: Shot) -> Tones:
+        progress("comparing frames", shot.file.name, None)
+        pixels = images.read(shot.file, max_megapixels=max_megapixels).pixels
+        return tones(np.rot90(pixels, shot.turn), COARSE_SIDE)
+
+    found += _camera_scenes(camera, notes, look, gap)
+    scenes = _together(_unique(found))
     used_names: set[str] = set()
     tagged = [_tagged(scene, given, indexes, used_names) for scene in scenes]
     if unknown := sorted(set(given) - used_names):
@@ -145,33 +147,52 @@ def scan_sources(
     return sorted(tagged, key=lambda scene: scene.scene_id)
 
 
-def _shots(
-    files: dict[Path, Path], claimed: set[Path], progress: Callable[[str], None]
-) -> tuple[list[_Shot], dict[Path, str]]:
-    """Facts of every picture that no CSV claims; and notes on RAW files whose JPEG twin is left out."""
-    raws = {(f.parent, f.stem.lower()): f for f in files if f.suffix.lower() in RAW_SUFFIXES}
-    shots, notes = [], {}
-    for file, root in files.items():
-        if file in claimed or file.suffix.lower() not in images.SUFFIXES:
-            continue
-        raw = raws.get((file.parent, file.stem.lower()))
-        if raw is not None and raw != file:
-            notes[raw] = f"{file.name} left out: the same shot as {raw.name}"
-            continue
+def _shots(files: dict[Path, Path], claimed: set[Path], progress: Progress) -> list[Shot]:
+    """Facts of every picture that no CSV claims."""
+    wanted = [f for f in files if f.suffix.lower() in images.SUFFIXES and f.resolve() not in claimed]
+    shots = []
+    for file in wanted:
         try:
             facts = camera_data(file)
         except ImageError:
-            # Still a scene: preparing it will fail with the reason, and the report will tell.
+            # Still a scene: preparing it will fail with the reason, which the report states.
             facts = CameraData(format="unknown", light=False)
-        shots.append(_Shot(file, root, facts))
-        progress(file.name)
-    return shots, notes
+        shots.append(Shot(file, files[file], facts))
+        progress("reading headers", file.name, len(wanted))
+    return shots
 
 
-def _csv_brackets(file: Path, root: Path) -> tuple[list[SceneSource], set[Path]]:
+def _without_twins(shots: Sequence[Shot]) -> tuple[list[Shot], dict[Path, str]]:
+    """Shots without the pictures that a camera wrote beside its RAW files; and notes on those RAW files.
+
+    A twin has the name, the device and the time of its RAW file.
+    """
+    raws = {_stem(s.file): s for s in shots if s.facts.format == "RAW"}
+    kept, notes = [], {}
+    for shot in shots:
+        raw = raws.get(_stem(shot.file))
+        if raw is None or shot.facts.format == "RAW" or not _one_shot(raw.facts, shot.facts):
+            kept.append(shot)
+        else:
+            notes[raw.file] = f"{shot.file.name} left out: the same shot as {raw.file.name}"
+    return kept, notes
+
+
+def _stem(file: Path) -> tuple[Path, str]:
+    return file.parent, file.stem.lower()
+
+
+def _one_shot(raw: CameraData, other: CameraData) -> bool:
+    if raw.taken is None or other.taken is None or raw.device is None or other.device is None:
+        return False
+    same_device = raw.device.casefold() == other.device.casefold()
+    return same_device and abs(raw.taken - other.taken) <= PAIR_TOLERANCE
+
+
+def _csv_brackets(file: Path, root: Path, warn: Callable[[str], None]) -> tuple[list[_Named], set[Path]]:
     """Scenes of a bracket CSV and the files it names."""
     scenes, used = [], set()
-    for name, rows in frames_of_csv(file).items():
+    for name, rows in frames_of_csv(file, warn=warn).items():
         frames, facts = [], []
         for row in rows:
             used.add(row.file)
@@ -198,23 +219,22 @@ def _csv_brackets(file: Path, root: Path) -> tuple[list[SceneSource], set[Path]]
         notes: tuple[str, ...] = ()
         if len(frames) == 1:
             kind, notes = _alone(facts[0]), (f"{file.name} names one frame: its exposures are simulated",)
-        scenes.append(
-            SceneSource(
-                scene_id=scene_id,
-                group=scene_id,
-                kind=kind,
-                frames=tuple(frames),
-                metadata=_metadata(facts),
-                notes=notes,
-            )
+        scene = SceneSource(
+            scene_id=scene_id,
+            group=scene_id,
+            kind=kind,
+            frames=tuple(frames),
+            metadata=_metadata(facts),
+            notes=notes,
         )
+        scenes.append((scene, frames[0].file))
     return scenes, used
 
 
-def _light_scenes(shot: _Shot, views: int) -> list[SceneSource]:
+def _light_scenes(shot: Shot, views: int) -> list[SceneSource]:
     """The scene of an HDR file, or the views of a panorama."""
     name = _name(shot.root, shot.file)
-    base = SceneSource(scene_id=name, group=name, kind="hdr", frames=(shot.frame,), metadata=_metadata([shot.facts]))
+    base = SceneSource(scene_id=name, group=name, kind="hdr", frames=(_frame(shot),), metadata=_metadata([shot.facts]))
     if shot.facts.width != 2 * shot.facts.height or not shot.facts.width:
         return [base]
     note = "twice as wide as high: taken for an equirectangular panorama, seen through a view of it"
@@ -238,97 +258,92 @@ def view_of(name: str, index: int) -> dict[str, float]:
 
 
 def _camera_scenes(
-    shots: Sequence[_Shot], notes: dict[Path, str], longest_gap: float, max_megapixels: float
-) -> list[SceneSource]:
+    shots: Sequence[Shot], notes: dict[Path, str], look: Callable[[Shot], Tones], gap: float
+) -> list[_Named]:
     """Brackets and single pictures among camera files."""
-    series: dict[tuple[Any, ...], list[_Shot]] = {}
-    alone: list[list[_Shot]] = []
-    for shot in shots:
-        f = shot.facts
-        if f.taken is None or f.stops is None:
-            alone.append([shot])
-        else:
-            key = (shot.file.parent, f.format, f.device, f.body, frozenset((f.width, f.height)))
-            series.setdefault(key, []).append(shot)
-    scenes = []
-    for members in series.values():
-        for run in _runs(sorted(members, key=lambda s: (s.facts.taken, s.file.name)), longest_gap):
-            parts = _by_content(run, max_megapixels) if _repeats(run) else [run]
-            for part in parts:
-                scenes += _brackets(part)
-    scenes += [_single(shot, _name(shot.root, shot.file)) for [shot] in alone]
+    known = [s for s in shots if s.facts.taken is not None and s.facts.stops is not None]
+    found = [(s, place[0][0].file) for place in places(known, look, gap=gap) for s in _place_scenes(place)]
+    unknown = [s for s in shots if s.facts.taken is None or s.facts.stops is None]
+    found += [(_single(s, _name(s.root, s.file)), s.file) for s in unknown]
     return [
-        replace(s, notes=(*s.notes, *(notes[f.file] for f in s.frames if f.file in notes))) if notes else s
-        for s in scenes
+        (replace(s, notes=(*s.notes, *(notes[f.file] for f in s.frames if f.file in notes))), first)
+        for s, first in found
     ]
 
 
-def _runs(shots: Sequence[_Shot], longest_gap: float) -> list[list[_Shot]]:
-    """Shots in time order, cut where the camera rested."""
-    runs = [[shots[0]]]
-    for before, shot in pairwise(shots):
-        gap = (shot.facts.taken or 0.0) - (before.facts.taken or 0.0) - (before.facts.exposure_s or 0.0)
-        if gap > longest_gap or before.facts.width != shot.facts.width:
-            runs.append([])
-        runs[-1].append(shot)
-    return runs
-
-
-def _repeats(run: Sequence[_Shot]) -> bool:
-    """Whether two shots have the same exposure."""
-    stops = sorted(s.facts.stops or 0.0 for s in run)
-    return any(b - a < MIN_STEP for a, b in pairwise(stops))
-
-
-def _by_content(run: Sequence[_Shot], max_megapixels: float) -> list[list[_Shot]]:
-    """A run cut into scenes by what its frames show; frames that cannot be read are left alone."""
-    read, coarse, unread = [], [], []
-    for shot in run:
-        try:
-            coarse.append(tones(images.read(shot.file, max_megapixels=max_megapixels).pixels, COARSE_SIDE))
-            read.append(shot)
-        except ImageError:
-            unread.append([shot])  # the scene of this file will fail with the reason
-    groups = scene_groups(similarity_table(coarse)) if read else []
-    return [[read[i] for i in group] for group in groups] + unread
-
-
-def _brackets(shots: Sequence[_Shot]) -> list[SceneSource]:
-    """Shots of one scene in time order: a new bracket begins where an exposure comes again."""
-    parts: list[list[_Shot]] = [[]]
-    for shot in shots:
-        if any(abs((shot.facts.stops or 0.0) - (s.facts.stops or 0.0)) < MIN_STEP for s in parts[-1]):
-            parts.append([])
-        parts[-1].append(shot)
-    group = _name(shots[0].root, shots[0].file)
+def _place_scenes(place: Place) -> list[SceneSource]:
+    """The brackets and single pictures of one place, in one group."""
+    group = _name(place[0][0].root, place[0][0].file)
     scenes = []
-    for part in parts:
-        name = _name(part[0].root, part[0].file)
-        if len(part) == 1:
-            scenes.append(replace(_single(part[0], name), group=group))
+    for members in place:
+        name = _name(members[0].root, members[0].file)
+        if len(members) == 1:
+            scenes.append(replace(_single(members[0], name), group=group))
             continue
-        note = f"{len(part)} frames grouped by time, exposure and body"
+        notes = [f"{len(members)} frames grouped by time, exposure and body"]
+        notes += [f"{s.file.name} turned to lie as the other frames do" for s in members if s.turn]
+        if any(s.facts.exposure_s is None for s in members):
+            notes.append("no shutter times: exposures from the exposure compensation")
         scenes.append(
             SceneSource(
                 scene_id=name,
                 group=group,
                 kind="bracket",
-                frames=tuple(s.frame for s in part),
-                metadata=_metadata([s.facts for s in part]),
-                notes=(note,),
+                frames=tuple(_frame(s) for s in members),
+                metadata=_metadata([s.facts for s in members]),
+                notes=tuple(notes),
             )
         )
     return scenes
 
 
-def _single(shot: _Shot, name: str) -> SceneSource:
+def _together(scenes: Sequence[SceneSource]) -> list[SceneSource]:
+    """Scenes whose groups keep in one split what may show one place.
+
+    A bracket is compared with its neighbours by what it shows. A frame alone is not, so it stays with all that was
+    taken in its folder in the same minute; a file without a time stays with the files of its name and folder.
+    """
+    leader: dict[str, str] = {}
+
+    def find(group: str) -> str:
+        while leader.get(group, group) != group:
+            group = leader[group]
+        return group
+
+    by_minute: dict[tuple[Path, int], list[SceneSource]] = {}
+    by_stem: dict[tuple[Path, str], list[SceneSource]] = {}
+    for scene in scenes:
+        for minute in {int(f.taken // 60) for f in scene.frames if f.taken is not None}:
+            by_minute.setdefault((scene.frames[0].file.parent, minute), []).append(scene)
+        for stem in {_stem(f.file) for f in scene.frames}:
+            by_stem.setdefault(stem, []).append(scene)
+    open_minutes = [m for m in by_minute.values() if any(len(s.frames) == 1 for s in m)]
+    open_stems = [m for m in by_stem.values() if any(f.taken is None for s in m for f in s.frames)]
+    for members in (*open_minutes, *open_stems):
+        first = find(members[0].group)
+        for other in members[1:]:
+            leader[find(other.group)] = first
+    return [replace(scene, group=find(scene.group)) for scene in scenes]
+
+
+def _frame(shot: Shot) -> FrameSource:
+    f = shot.facts
+    width, height = (f.height, f.width) if shot.turn % 2 else (f.width, f.height)
+    ev = f.compensation if f.exposure_s is None else None
+    return FrameSource(
+        file=shot.file, format=f.format, width=width, height=height, exposure_s=f.exposure_s, f_number=f.f_number,
+        iso=f.iso, ev=ev, taken=f.taken, turn=shot.turn,
+    )  # fmt: skip
+
+
+def _single(shot: Shot, name: str) -> SceneSource:
     kind = _alone(shot.facts)
     notes: tuple[str, ...] = ()
     if kind == "photo":
-        riddle = shot.facts.width and (shot.facts.taken is None or shot.facts.stops is None)
-        notes = (PHOTO, UNGROUPED) if riddle else (PHOTO,)
+        unknown = shot.facts.width and (shot.facts.taken is None or shot.facts.stops is None)
+        notes = (PHOTO, UNGROUPED) if unknown else (PHOTO,)
     return SceneSource(
-        scene_id=name, group=name, kind=kind, frames=(shot.frame,), metadata=_metadata([shot.facts]), notes=notes
+        scene_id=name, group=name, kind=kind, frames=(_frame(shot),), metadata=_metadata([shot.facts]), notes=notes
     )
 
 
@@ -359,17 +374,20 @@ def _name(root: Path, file: Path) -> str:
     return text[-100:].lstrip("-._")
 
 
-def _unique(scenes: Sequence[SceneSource]) -> list[SceneSource]:
-    """Scenes of one name get a hash of their first file's path behind it."""
-    names = [s.scene_id.lower() for s in scenes]  # some file systems do not tell case apart
-    result = []
-    for scene, name in zip(scenes, names, strict=True):
-        if names.count(name) > 1:
-            tail = hashlib.sha256(str(scene.frames[0].file).encode()).hexdigest()[:6]
-            new = f"{scene.scene_id}-{tail}"
-            scene = replace(scene, scene_id=new, group=new if scene.group == scene.scene_id else scene.group)
-        result.append(scene)
-    return result
+def _unique(scenes: Sequence[_Named]) -> list[SceneSource]:
+    """Scenes of one name get a hash of their first file's path behind it, and groups of one name likewise."""
+    # Some file systems do not tell case apart.
+    names = Counter(s.scene_id.lower() for s, _ in scenes)
+    groups = Counter(group for group, _ in {(s.group.lower(), first) for s, first in scenes})
+
+    def own(name: str, file: Path, uses: Counter[str]) -> str:
+        tail = hashlib.sha256(str(file).encode()).hexdigest()[:6]
+        return f"{name}-{tail}" if uses[name.lower()] > 1 else name
+
+    return [
+        replace(s, scene_id=own(s.scene_id, s.frames[0].file, names), group=own(s.group, first, groups))
+        for s, first in scenes
+    ]
 
 
 def _tagged(

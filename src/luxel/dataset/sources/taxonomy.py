@@ -1,12 +1,12 @@
 """The names of scenes, light and tone, and the tags that people give to source material (paper 4.1, A.1)."""
 
-import csv
 import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from luxel.dataset.sources.csv_table import read_table
 from luxel.errors import DatasetError
 from luxel.text import plain_cell
 
@@ -95,27 +95,20 @@ def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
     named with or without its folder. Raises DatasetError with the line: missing file or column, unknown name, a name
     that comes twice.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            columns = reader.fieldnames or []
-            key = next((c for c in ("name", "file") if c in columns), None)
-            if key is None:
-                raise DatasetError(f"{path}: has no column 'name'; it has {', '.join(columns) or 'no header'}")
-            rows = [(reader.line_num, row) for row in reader]
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}; give a CSV with a column 'name'") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
+    table = read_table(path, ("name", "file", *AXES, "licence", "source"))
+    columns = table.columns
+    key = next((c for c in ("name", "file") if c in columns), None)
+    if key is None:
+        raise DatasetError(f"{path}: has no column 'name'; it has {', '.join(columns) or 'no header'}")
     tags: dict[str, dict[str, str]] = {}
-    for line, row in rows:
-        where, name = f"{path}, line {line}", plain_cell((row[key] or "").strip())
+    for line, row in table.rows:
+        where, name = f"{path}, line {line}", plain_cell(row[key])
         if not name:
             raise DatasetError(f"{where}: the {key} is empty; give a file or a scene")
         if name in tags:
             raise DatasetError(f"{where}: {name!r} has been given before; keep one line for it")
         tags[name] = {axis: taxonomy.check(axis, row.get(axis) or "", where) for axis in AXES if axis in columns}
         for extra in ("licence", "source"):
-            if value := (row.get(extra) or "").strip():
+            if value := row.get(extra):
                 tags[name][extra] = value
     return tags
