@@ -249,6 +249,42 @@ def every_format(folder: Path) -> list[Path]:
     return [*files, folder / "rgb.heic"]
 
 
+def more_formats(folder: Path) -> list[Path]:
+    """Small files of rarer kinds: what they have beside pixels is where readers go wrong."""
+    picture = photo()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x8769] = 6, {0x829A: 0.01, 0x829D: 2.8}
+    ink = Image.fromarray(np.dstack([picture, picture[..., :1]]), "CMYK")
+    ink.save(folder / "cmyk.jpg", quality=80)
+    ink.save(folder / "cmyk.tif", compression="tiff_lzw")
+    Image.fromarray(picture).convert("P").save(folder / "palette.png")
+    Image.fromarray(picture).save(
+        folder / "animated.gif", save_all=True, append_images=[Image.fromarray(255 - picture)]
+    )
+    tifffile.imwrite(folder / "planes.tif", photo(dtype=np.uint16).transpose(2, 0, 1), planarconfig="separate")
+    tifffile.imwrite(folder / "big.tif", picture, bigtiff=True, compression="zlib", rowsperstrip=5)
+    tifffile.imwrite(folder / "webp.tif", picture, compression="webp")
+    tifffile.imwrite(folder / "jpeg2000.tif", picture, compression="jpeg2000")
+    chroma = np.full((15, 20), 0.1, np.float16)
+    files = [
+        save(folder / "exif.jpg", picture, exif=exif.tobytes(), icc_profile=DISPLAY_P3_ICC),
+        save(folder / "restarts.jpg", picture, restart_marker_rows=1),
+        save(folder / "profile.png", picture, icc_profile=DISPLAY_P3_ICC),
+        save(folder / "alpha.webp", photo(channels=4)),
+        save(folder / "packbits.tif", picture, compression="packbits"),
+        write_luminance_chroma(folder / "chroma.exr", light()[..., 1].astype(np.float16), chroma, chroma),
+        write_exr(
+            folder / "tiled.exr",
+            {"Y": light()[..., 0]},
+            type=OpenEXR.tiledimage,
+            tiles=OpenEXR.TileDescription(),
+        ),
+        write_dng(folder / "preview.dng", photo(64, 96, dtype=np.float64), orientation=6, preview=photo(32, 48)),
+    ]
+    names = ("cmyk.jpg", "cmyk.tif", "palette.png", "animated.gif", "planes.tif", "big.tif", "webp.tif", "jpeg2000.tif")
+    return files + [folder / name for name in names]
+
+
 def fails(path: Path | str, *words: str, reader: Callable[..., object] = read, **options: float) -> str:
     """The one line a bad file gives: it names the file and holds the words."""
     with pytest.raises(ImageError) as caught:

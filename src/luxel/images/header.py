@@ -86,10 +86,15 @@ def read_header(path: Path) -> Header:
     path: a file of any format that `read` knows, found by content.
     Raises ImageError as `sniff` does, and where the header is damaged. Damaged EXIF is left out and no error.
     """
+    with reading(path):
+        return _read(path)
+
+
+def _read(path: Path) -> Header:
     kind = sniff(path)
     if kind == "TIFF" and (path.suffix.lower() in RAW_SUFFIXES or survey(path).camera_raw):
         kind = "RAW"
-    with reading(path), path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         match kind:
             case "RAW":
                 return _raw(path, data)
@@ -364,4 +369,5 @@ def _exr_size(head: bytes) -> tuple[int, int]:
     if at < 0:
         return 0, 0
     left, top, right, bottom = struct.unpack_from("<4i", head, at + len(_EXR_WINDOW))
-    return right - left + 1, bottom - top + 1
+    width, height = right - left + 1, bottom - top + 1
+    return (width, height) if min(width, height) > 0 else (0, 0)

@@ -1,5 +1,6 @@
 """PNG of every depth and colour type, 16 bit kept."""
 
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -12,6 +13,9 @@ from luxel.images.colour.spaces import SRGB, Primaries, matrix_to_srgb
 from luxel.images.formats import exif
 from luxel.images.picture import Raster, check_size, decoding, read_bytes, truncated
 from luxel.text import printable
+
+# libpng's warnings about chunks that are not needed; without a handler Python prints them to the terminal.
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 _WANTED = {b"IHDR", b"iCCP", b"eXIf", b"cICP", b"gAMA", b"sRGB", b"acTL", b"cHRM"}
 _MAX_PROFILE = 16 << 20  # bytes: a profile is decompressed, so a small chunk could ask for any memory
