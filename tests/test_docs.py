@@ -72,6 +72,9 @@ def fault(arguments: list[str]) -> str | None:
             if not option.is_flag and not equals and next(words, None) is None:
                 return f"{path}: {name} needs a value"
         elif hasattr(command, "commands"):
+            if word not in command.commands and hasattr(command, "default_command"):
+                command, path, places = command.commands[command.default_command], f"{path} ...", 1
+                continue
             if word not in command.commands:
                 return f"{path} has no command {word}"
             command, path = command.commands[word], f"{path} {word}"

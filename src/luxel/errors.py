@@ -29,6 +29,15 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "torchmetrics": "torchmetrics",
     },
     "segment": {"torch": "torch", "transformers": "transformers"},
+    "annotate": _DATASET
+    | {
+        "fastapi": "fastapi",
+        "uvicorn": "uvicorn",
+        "sqlalchemy": "sqlalchemy",
+        "alembic": "alembic",
+        "argon2": "argon2-cffi",
+        "jinja2": "jinja2",
+    },
     "tags": _DATASET | {"torch": "torch", "transformers": "transformers"},
 }
 """Extra of luxel -> module -> package that has it. Messages name packages, which work wherever luxel came from."""

@@ -1,6 +1,7 @@
 """A small dataset and a project made from it."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from stand_ins.dataset_scenes import prepare, write_source
 pytest.importorskip("sqlalchemy", reason="the extra annotate is not installed")
 pytest.importorskip("fastapi", reason="the extra annotate is not installed")
 
+from argon2 import PasswordHasher
+
+from luxel.annotate.store import accounts
 from luxel.annotate.store.config import Config
 from luxel.annotate.store.database import Database, beside
 from luxel.annotate.store.project import synchronise
@@ -27,6 +31,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synchronise(database, folder / "data", Config(replicas=2, gold_share=0.0))
     database.close()
     return folder / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hashes that cost a thousandth: tests make many accounts."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_hasher", cheap)
+        patch.setattr(accounts, "_nobody", cheap.hash("nobody's password"))
+        yield
 
 
 @pytest.fixture

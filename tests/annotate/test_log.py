@@ -109,7 +109,7 @@ def test_a_task_handed_over_starts_again_and_keeps_its_history(
     log.append(opened.task.id, holder(opened), 0, [new(brush(1))])
     carla = add_user(database, "carla", "admin")
     with database.writing() as session:
-        hand_over(session, session.get_one(Task, opened.task.id), carla.id)
+        hand_over(session, session.get_one(Task, opened.task.id), carla)
     again = open_task(database, dataset, opened.task.id, add_user(database, "bert"))
     with database.reading() as session:
         assert map_of(session, dataset, session.get_one(Task, opened.task.id)).sha256 == before

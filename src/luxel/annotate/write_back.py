@@ -19,13 +19,14 @@ import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from luxel import images
-from luxel.annotate.editing.maps import NOT_JUDGED, TOUCHED, TaskMap, unpack
-from luxel.annotate.quality.agreement import Agreement, agreement
-from luxel.annotate.quality.combine import Habit, adjusted, combine, habits
+from luxel.annotate.editing.maps import TOUCHED, TaskMap, unpack
+from luxel.annotate.quality.agreement import agreement
+from luxel.annotate.quality.combine import Habit, adjusted
 from luxel.annotate.store import audit
+from luxel.annotate.store.combined import agreement_of, combined_map, habits_of, ratings_of
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.material import fused_pixels, shape_of
-from luxel.annotate.store.project import COMMAND_LINE, segmentation_of
+from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.tables import Adjudication
 from luxel.annotate.store.targets import Target, adjudication_of, targets
 from luxel.dataset.folder.manifest import scene_folder, sha256_of, write_json
@@ -34,7 +35,6 @@ from luxel.dataset.folder.upkeep import relabel, rereference
 from luxel.dataset.labels.layers import Layer, layer_folder, new_layer_id, write_layer
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.dataset.reference.zone_decisions import ZoneDecision, zone_of_lightness
-from luxel.errors import DatasetError
 from luxel.jobs.lock import locked
 from luxel.photometry import lightness
 from luxel.residual_files import SCALE
@@ -63,7 +63,7 @@ def write_back(
     database: Database,
     dataset: Path,
     *,
-    by: str = COMMAND_LINE,
+    by: str = audit.COMMAND_LINE,
     progress: Callable[[str], None] = lambda scene: None,
 ) -> Written:
     """Writes everything that is accepted into the dataset, and makes references and labels again.
@@ -106,55 +106,6 @@ def write_back(
 
 
 KINDS = ("reference", "residual")
-
-
-def ratings_of(target: Target) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-    """What each expert says of each segment, and the segments' areas in pixels.
-
-    Reference: the change of lightness of each fine segment. Residual: the mean residual of each of the dataset's
-    blocks (medium segments); NaN where an expert judged less than half of it.
-    """
-    segmentation = segmentation_of(target.scene)
-    labels = segmentation.fine if target.frame is None else segmentation.labels("medium")
-    area = np.bincount(labels.ravel()).astype(np.float64)
-    ratings = {}
-    for opinion in target.opinions:
-        values = opinion.values
-        if target.frame is not None:
-            share = block_mean(~np.isnan(values), labels)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                means = block_mean(np.nan_to_num(values), labels) / share
-            values = np.where(share >= 0.5, means, np.nan).astype(np.float64)
-        ratings[opinion.expert] = values
-    return ratings, area
-
-
-def habits_of(found: list[Target]) -> dict[str, Habit]:
-    """The habit of every expert over everything they rated together with others."""
-    rated = [ratings_of(target) for target in found]
-    return habits([ratings for ratings, _ in rated], [area for _, area in rated])
-
-
-def agreement_of(found: list[Target]) -> Agreement:
-    """Agreement over targets of one kind."""
-    rated = [ratings_of(target) for target in found]
-    return agreement([ratings for ratings, _ in rated], [area for _, area in rated])
-
-
-def combined_map(target: Target, known: Mapping[str, Habit], weights: Mapping[str, float] | None = None) -> TaskMap:
-    """The map of a target's opinions by the stated rule. A cell is touched where a person with weight touched it.
-
-    weights: expert to weight, 1 where not named; 0 leaves an expert out. Raises DatasetError if nobody is left.
-    """
-    used = {o.expert: o for o in target.opinions if (weights or {}).get(o.expert, 1.0) > 0}
-    if not used:
-        raise DatasetError(f"{target.name}: no expert has a weight above 0")
-    values = combine({name: opinion.values for name, opinion in used.items()}, known, weights)
-    touched = np.logical_or.reduce([o.made.status == TOUCHED for o in used.values()]) & ~np.isnan(values)
-    silent = np.logical_and.reduce([o.made.status == NOT_JUDGED for o in used.values()])
-    codes = np.floor(np.nan_to_num(np.clip(values, -1, 1)) * SCALE + 0.5).astype(np.int16)
-    status = np.where(silent, NOT_JUDGED, np.where(touched, TOUCHED, 0)).astype(np.uint8)
-    return TaskMap(codes, status)
 
 
 def write_decisions(dataset: Path, target: Target, known: Mapping[str, Habit], decided: Adjudication | None) -> bool:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from luxel import __version__
+from luxel.cli.annotate import annotate
 from luxel.cli.assess import assess
 from luxel.cli.benchmark import benchmark
 from luxel.cli.compare import compare
@@ -72,6 +73,7 @@ app = typer.Typer(
 app.command()(assess)
 app.command()(demo)
 app.add_typer(dataset, name="dataset")
+app.add_typer(annotate, name="annotate")
 app.command()(score)
 app.add_typer(criteria, name="criteria")
 app.command()(light)

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 from luxel.annotate.store.tables import AuditEntry, Project, now, stamp
 from luxel.errors import DatasetError
 
+COMMAND_LINE = "command line"
+"""Who acts when a command does."""
+
 
 def record(session: Session, who: str, action: str, subject: str, **detail: Any) -> None:
     """Adds an entry within a writing transaction.

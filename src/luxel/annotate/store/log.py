@@ -22,11 +22,12 @@ from luxel.annotate.editing.operations import (
     check_operation,
     read_operation,
 )
+from luxel.annotate.store import audit
 from luxel.annotate.store.audit import chain_hash
 from luxel.annotate.store.database import Database
-from luxel.annotate.store.leases import hold_lease
+from luxel.annotate.store.leases import end_lease, hold_lease
 from luxel.annotate.store.project import config_of, segmentation_of
-from luxel.annotate.store.tables import OperationRow, Scene, Task, now, stamp
+from luxel.annotate.store.tables import OperationRow, Scene, Task, User, now, stamp
 from luxel.errors import DatasetError
 
 MAX_OPERATIONS = 20_000
@@ -160,13 +161,15 @@ def add_row(session: Session, task: Task, holder: Holder, entry: NewOperation) -
     task.seq, task.head = seq, digest
 
 
-def hand_over(session: Session, task: Task, by: int) -> None:
+def hand_over(session: Session, task: Task, by: User) -> None:
     """Frees a locked task for another person: what was done stays in the log and does not count."""
+    end_lease(session, task)
     if task.seq:
         task.epoch += 1
         entry = NewOperation(f"start-over-{task.epoch}", stamp(now()), StartOver(kind="start_over"))
-        add_row(session, task, Holder(by, "", task.epoch), entry)
+        add_row(session, task, Holder(by.id, "", task.epoch), entry)
     task.user_id, task.state = None, "open"
+    audit.record(session, by.name, "release", f"task {task.id}")
 
 
 def payload_of(operation: Operation) -> str:

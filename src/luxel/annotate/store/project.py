@@ -19,9 +19,6 @@ from luxel.dataset.folder.upkeep import dataset_record
 from luxel.dataset.reference.superpixels import blocks
 from luxel.photometry import as_unit_float
 
-COMMAND_LINE = "command line"
-"""Who acts in the audit trail when a command does."""
-
 
 def synchronise(
     database: Database,
@@ -44,10 +41,10 @@ def synchronise(
             made = (config or Config()).model_dump_json()
             session.add(Project(id=1, name=str(record["name"])[:200], created_at=stamp(now()), config=made))
             session.flush()
-            audit.record(session, COMMAND_LINE, "create project", str(record["name"])[:200])
+            audit.record(session, audit.COMMAND_LINE, "create project", str(record["name"])[:200])
         elif config is not None and config != Config.model_validate_json(project.config):
             project.config = config.model_dump_json()
-            audit.record(session, COMMAND_LINE, "configure", "project", **config.model_dump(mode="json"))
+            audit.record(session, audit.COMMAND_LINE, "configure", "project", **config.model_dump(mode="json"))
     added = 0
     for name, rows in scenes.items():
         added += _synchronise_scene(database, dataset, name, rows)
@@ -87,6 +84,16 @@ def make_tasks(session: Session, config: Config) -> int:
                 session.add(new_task(scene.id, frame_id, replica, need))
                 count += 1
     return count
+
+
+def add_replicas(session: Session, scene_id: int, frame_id: int | None, wanted: int) -> int:
+    """Adds tasks on one thing until there are as many as wanted; returns how many were added."""
+    same = Task.frame_id.is_(None) if frame_id is None else Task.frame_id == frame_id
+    query = select(func.count()).select_from(Task).where(Task.scene_id == scene_id, same, Task.purpose == "normal")
+    there = session.scalar(query) or 0
+    for replica in range(there, wanted):
+        session.add(new_task(scene_id, frame_id, replica, 1.0))
+    return max(0, wanted - there)
 
 
 def new_task(scene_id: int, frame_id: int | None, replica: int, need: float, purpose: str = "normal") -> Task:

@@ -1,0 +1,1 @@
+"""The HTTP interface: sessions, tasks, adjudication, pages. Owner of FastAPI."""
