@@ -5,12 +5,14 @@ is not used. One step is 1 / 32767, so a map comes back to within 1.6e-5.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.errors import ImageError
+from luxel.errors import ImageError, LuxelError
+from luxel.jobs.records import open_regular
 from luxel.photometry import FloatArray
 
 ENDINGS = (".residual.png", ".npy")
@@ -61,6 +63,25 @@ def decode_residual(codes: npt.NDArray[np.uint16]) -> FloatArray:
     return np.maximum(residual, -1, out=residual)
 
 
+def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[Any]:
+    """The array of a .npy file. What its header promises is compared with the file's size before memory is asked for.
+
+    kind: of the error. Raises `kind` for a file that is missing, damaged, not an array of numbers, or not a file.
+    """
+    try:
+        with open_regular(path):
+            pass
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(mapped, np.ndarray):
+            raise ValueError("it is a bundle of arrays")
+        return np.array(mapped)
+    except FileNotFoundError as error:
+        raise kind(f"{path}: no such file") from error
+    except Exception as error:  # NumPy evaluates the header as Python, so that a damaged one raises nearly anything
+        reason = " ".join(str(error).split())[:120]
+        raise kind(f"{path}: cannot be read as a NumPy array: {reason}") from error
+
+
 def is_saved_map(path: str | Path) -> bool:
     """Whether the name of a file says that it is a saved map."""
     return Path(path).name.lower().endswith(ENDINGS)
@@ -83,15 +104,11 @@ def read_saved_map(path: str | Path) -> FloatArray:
         if not ((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()):
             raise ImageError(f"{path}: a picture in colour, not a saved map; leave --maps away")
         return decode_residual(np.ascontiguousarray(pixels[..., 0]))
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise ImageError(f"{path}: cannot be read as a NumPy array: {' '.join(str(error).split())[:120]}") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.size == 0 or values.dtype.kind not in "if":
-        what = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "a bundle of arrays"
-        raise ImageError(f"{path}: is {what}; a map is float or signed integers, [H, W]")
+    values = read_npy(path, kind=ImageError)
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "if":
+        raise ImageError(
+            f"{path}: is {values.dtype} of shape {values.shape}; a map is float or signed integers, [H, W]"
+        )
     residual = values.astype(np.float32)
     if values.dtype.kind == "i":
         residual /= RELEASED_SCALE

@@ -16,12 +16,13 @@ from typer.testing import CliRunner, Result
 from luxel import images
 from luxel.cli import app
 from luxel.cli.dataset import dataset as group
-from luxel.dataset.folder.manifest import read_json, read_manifest
+from luxel.dataset.folder.manifest import read_manifest
 from luxel.dataset.prepare import prepare_scene
 from luxel.dataset.reference.bracket import frame
 from luxel.dataset.reference.reference import ZoneRules
 from luxel.dataset.reference.zone_decisions import EvidenceRules, apply_decisions
 from luxel.dataset.sources.scan import scan_sources
+from luxel.jobs.records import read_json
 from luxel.samples.procedural import procedural_scene
 
 COMMANDS = sorted(typer.main.get_command(group).commands)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from luxel.dataset.build import SceneOutcome, build_dataset
 from luxel.dataset.check.check import check_dataset
 from luxel.dataset.check.problems import difference_hash, near_duplicates
 from luxel.dataset.folder import upkeep
-from luxel.dataset.folder.manifest import FrameRow, read_json, read_manifest, write_json
+from luxel.dataset.folder.manifest import FrameRow, read_manifest, write_json
 from luxel.dataset.folder.scene_files import read_blocks
 from luxel.dataset.folder.upkeep import BuildSettings, decide, relabel, rereference, resplit
 from luxel.dataset.iea40k.convert_released import export_released
@@ -32,6 +32,7 @@ from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError, ImageError
 from luxel.jobs.atomic import hidden_name
 from luxel.jobs.lock import locked
+from luxel.jobs.records import read_json
 from luxel.photometry import lightness
 from luxel.residual import mean_residual_score
 from luxel.residual_files import decode_residual, encode_residual

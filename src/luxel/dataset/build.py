@@ -21,7 +21,7 @@ from typing import Any, Literal
 import cv2
 
 import luxel
-from luxel.dataset.folder.manifest import DATASET, SCENE, read_scene, row_from, scene_folder, write_json
+from luxel.dataset.folder.manifest import DATASET, SCENE, read_scene, scene_folder, write_json
 from luxel.dataset.folder.scene_files import carry_over, write_scene
 from luxel.dataset.folder.upkeep import (
     BuildSettings,
@@ -207,11 +207,10 @@ def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> SceneO
     if not (folder / SCENE).is_file():
         return None
     try:
-        record = read_scene(folder)
-        rows = [row_from(row, folder / SCENE) for row in record["rows"]]
-    except (DatasetError, KeyError):
+        _, facts, rows = read_scene(folder)
+    except DatasetError:
         return None  # damaged: built again
-    if record.get("fingerprint") != settings.fingerprint() or record.get("stamp") != stamp_of(source):
+    if facts.fingerprint != settings.fingerprint() or facts.stamp != stamp_of(source):
         return None
     files = {file for row in rows for file in (row.image, row.reference, row.residual, row.confidence, row.flags)}
     if not all((out / file).is_file() for file in files if file):
@@ -221,8 +220,8 @@ def _standing(out: Path, source: SceneSource, settings: BuildSettings) -> SceneO
         kind=source.kind,
         state="kept",
         frames=len(rows),
-        dropped=tuple((str(file), str(reason)) for file, reason in record.get("dropped", [])),
-        notes=tuple(record.get("notes", [])),
+        dropped=facts.dropped,
+        notes=facts.notes,
     )
 
 

@@ -314,7 +314,7 @@ def test_decisions_come_back_from_their_rows(evidence: Evidence) -> None:
     assert rows[0]["scene_zone"] is None, "not known, and JSON has no NaN"
     assert decision_rows(read_decisions(rows)) == rows
     assert read_decisions(decision_rows(decisions)) == decisions
-    with pytest.raises(DatasetError, match=r"zone decision 1 .*unknown reason 'mood'"):
+    with pytest.raises(DatasetError, match=r"zone decision 1: unknown reason 'mood'"):
         read_decisions([rows[0], {**rows[1], "reason": "mood"}])
     with pytest.raises(DatasetError, match="exactly one for each"):
         apply_decisions(reference, decisions[:-1])

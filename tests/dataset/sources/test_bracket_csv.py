@@ -82,8 +82,8 @@ def test_unknown_columns_are_named(folder: Path) -> None:
         ("file\n", "names no frame"),
         ("file\na.jpg\nA.jpg\n", "given before"),
         ("file\nd.jpg\n", "'d.jpg' is not there"),
-        ("file\n../a.jpg\n", "leads out of the folder"),
-        ("file\n/etc/hostname\n", "leads out of the folder"),
+        ("file\n../a.jpg\n", "leaves its folder"),
+        ("file\n/etc/hostname\n", "not relative to its folder"),
         (b"file\n\xff\xfea.jpg\n", "save it as UTF-8"),
     ],
 )

@@ -13,7 +13,7 @@ from luxel.annotate.editing.maps import Codes, TaskMap, blank_map, map_from, pac
 from luxel.annotate.editing.replay import Material
 from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.tables import Frame, Scene, StartMap, Task, now, stamp
-from luxel.dataset.folder.manifest import SCENE, read_scene, row_from, scene_folder, sha256_of
+from luxel.dataset.folder.manifest import read_scene, scene_folder, sha256_of
 from luxel.dataset.folder.scene_files import FUSED, REFERENCE, SceneLabels, read_blocks, read_bytes_image, read_zones
 from luxel.dataset.folder.upkeep import settings_of
 from luxel.dataset.reference.superpixels import block_mean
@@ -81,7 +81,7 @@ def current_label(dataset: Path, scene: Scene, frame: Frame | None) -> TaskMap:
             shift[decision.block] = decision.shift
         return map_from(shift[segmentation.medium])
     labels = SceneLabels(dataset, folder, settings_of(dataset).rules)
-    rows = [row_from(row, folder / SCENE) for row in read_scene(folder)["rows"]]
+    _, _, rows = read_scene(folder)
     row = next((row for row in rows if row.level == frame.level), None)
     if row is None:
         raise DatasetError(f"{folder}: has no frame {frame.level} any more; start luxel annotate again")

@@ -30,7 +30,7 @@ from luxel.dataset.folder.manifest import (
     FrameRow,
     read_manifest,
     read_scene,
-    row_from,
+    row_file,
     scene_folder,
     scenes_of,
     sha256_of,
@@ -148,14 +148,13 @@ def _check_folders(folder: Path, scenes: dict[str, list[FrameRow]], fingerprint:
             yield Problem("missing", f"{scene}/{SCENE}", "is not there; build this scene again")
             continue
         try:
-            record = read_scene(place)
-            stored = [row_from(row, place / SCENE) for row in record.get("rows", [])]
+            _, facts, stored = read_scene(place)
         except DatasetError as error:
             yield Problem("scene", scene, str(error))
             continue
         if _without_splits(stored) != _without_splits(rows):
             yield Problem("manifest", scene, f"its rows differ from its {SCENE}; run luxel dataset split")
-        if fingerprint is not None and record.get("fingerprint") != fingerprint:
+        if fingerprint is not None and facts.fingerprint != fingerprint:
             yield Problem("settings", scene, "was built with other settings than the dataset; run the build again")
 
 
@@ -217,7 +216,11 @@ def _read(
     """The pixels [H, W, 3] of one file; None, and a problem, where there are none."""
     if file is None:
         return None
-    place = folder / file
+    try:
+        place = row_file(folder, file)
+    except DatasetError as error:
+        problems.append(Problem("path", file, str(error)))
+        return None
     if not place.is_file():
         problems.append(Problem("missing", file, "is not there"))
         return None

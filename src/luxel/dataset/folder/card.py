@@ -13,7 +13,6 @@ from luxel.dataset.folder.manifest import (
     MANIFEST,
     SEEDS,
     FrameRow,
-    read_json,
     scenes_of,
     schema,
     sha256_of,
@@ -21,6 +20,7 @@ from luxel.dataset.folder.manifest import (
 from luxel.dataset.folder.splits import NAMES
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import write_file
+from luxel.jobs.records import read_json
 from luxel.residual_files import SCALE, ZERO
 
 CARD = "README.md"

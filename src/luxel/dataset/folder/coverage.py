@@ -17,7 +17,7 @@ from PIL import Image
 
 from luxel import images
 from luxel.dataset.folder.card import KINDS, by_level
-from luxel.dataset.folder.manifest import SEEDS, FrameRow, scenes_of
+from luxel.dataset.folder.manifest import SEEDS, FrameRow, row_file, scenes_of
 from luxel.dataset.folder.scene_files import read_residual
 from luxel.dataset.folder.splits import NAMES
 from luxel.dataset.reference.bracket import LEVELS
@@ -261,9 +261,11 @@ def _strip(out: Path, frames: Sequence[FrameRow]) -> str:
     """One scene: its reference, and each frame above its map."""
     first = frames[0]
     try:
-        cells = [f"<figure>{_picture(_thumb(out / first.reference))}<figcaption>reference</figcaption></figure>"]
+        cells = [
+            f"<figure>{_picture(_thumb(row_file(out, first.reference)))}<figcaption>reference</figcaption></figure>"
+        ]
         for row in frames:
-            image, residual = _thumb(out / row.image), read_residual(out / row.residual)
+            image, residual = _thumb(row_file(out, row.image)), read_residual(row_file(out, row.residual))
             colours = heatmap.render(heatmap.fit(residual, _THUMB))
             cells.append(
                 f"<figure>{_picture(image)}{_picture(colours)}"

@@ -18,18 +18,23 @@ import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import write_file
+from luxel.jobs.records import from_record, inside, name_problem, read_json, read_regular, single_name
 
 FORMAT = 1
 MANIFEST = "manifest.parquet"
 DATASET = "dataset.json"
 SCENE = "scene.json"
+FILE_COLUMNS = ("image", "reference", "residual", "confidence", "flags")
+"""Columns that name files."""
+
+MAX_SIDE = 100_000
 SEEDS = 5
 """Scene-disjoint splits stored with every dataset (paper A.3 averages five)."""
 
@@ -77,7 +82,7 @@ class FrameRow:
     source: str
     licence: str
     score: float
-    score_source: str
+    score_source: Literal["map", "given"]
     over: float
     under: float
     confidence_mean: float
@@ -112,7 +117,7 @@ def schema() -> Any:
     for name, hint in typing.get_type_hints(FrameRow).items():
         optional = isinstance(hint, types.UnionType)
         kind = typing.get_args(hint)[0] if optional else hint
-        columns.append(pa.field(name, _TYPES[kind], nullable=optional))
+        columns.append(pa.field(name, _TYPES.get(kind, pa.string()), nullable=optional))
     return pa.schema(columns, metadata={"luxel.manifest": str(FORMAT)})
 
 
@@ -125,63 +130,111 @@ def write_manifest(path: Path, rows: Sequence[FrameRow]) -> None:
 
 
 def read_manifest(path: Path) -> list[FrameRow]:
-    """The rows of a manifest. Raises DatasetError for a missing or damaged file or wrong columns."""
+    """The rows of a manifest.
+
+    Raises DatasetError for a missing or damaged file, wrong columns, and a row with a value that cannot be meant.
+    """
     if not path.is_file():
         raise DatasetError(f"{path}: no manifest; build the dataset first, or give the folder that holds it")
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{path}: not a Parquet file ({str(error).partition(chr(10))[0]})") from error
     expected = schema()
-    if missing := [name for name in expected.names if name not in table.column_names]:
-        raise DatasetError(f"{path}: no column {missing[0]!r}; write it again with luxel dataset split")
     try:
-        table = table.select(expected.names).cast(expected)
-    except (pa.ArrowException, ValueError) as error:
-        raise DatasetError(f"{path}: {str(error).partition(chr(10))[0]}") from error
-    return [FrameRow(**row) for row in table.to_pylist()]
+        table = pq.read_table(pa.BufferReader(read_regular(path)))
+        if missing := [name for name in expected.names if name not in table.column_names]:
+            raise DatasetError(f"{path}: no column {missing[0]!r}; write it again with luxel dataset split")
+        records = table.select(expected.names).cast(expected).to_pylist()
+    except DatasetError:
+        raise
+    except Exception as error:  # a damaged Parquet file makes Arrow raise nearly anything
+        reason = " ".join(str(error).split())[:160]
+        raise DatasetError(f"{path}: cannot be read as a manifest ({reason}); run luxel dataset split") from error
+    return [row_from(record, f"{path}: row {number}") for number, record in enumerate(records)]
 
 
-def row_from(record: dict[str, Any], place: Path) -> FrameRow:
-    """A row of `scene.json`. Raises DatasetError naming the file for missing or unknown keys."""
-    names = {field.name for field in fields(FrameRow)}
-    if unknown := record.keys() - names:
-        raise DatasetError(f"{place}: unknown key {min(unknown)!r} in a row; was it written by a newer luxel?")
-    try:
-        return FrameRow(**record)
-    except TypeError as error:
-        raise DatasetError(f"{place}: a row is incomplete ({error}); build this scene again") from error
+def row_from(record: object, where: str) -> FrameRow:
+    """A row of a manifest or of `scene.json`.
+
+    record: plain values by column.
+    where: place of the row for errors.
+
+    Raises DatasetError naming the column: unknown, missing, of another type, not finite, or a file outside the dataset.
+    """
+    row = from_record(FrameRow, record, where=where)
+    single_name(row.scene_id, where=f"{where}: scene_id")
+    single_name(row.level, where=f"{where}: level")
+    for column in FILE_COLUMNS:
+        name = getattr(row, column)
+        if name is not None and (problem := name_problem(name)):
+            raise DatasetError(f"{where}: {column} {ascii(name)[:80]} {problem}")
+    if (row.confidence is None) != (row.flags is None):
+        raise DatasetError(f"{where}: has one of confidence and flags; a frame has both or neither")
+    if not (0 <= row.width <= MAX_SIDE and 0 <= row.height <= MAX_SIDE):
+        raise DatasetError(f"{where}: is {row.width} x {row.height} pixels; a side has at most {MAX_SIDE}")
+    return row
+
+
+def row_file(dataset: Path, name: str) -> Path:
+    """The path of a file that a row names. Raises DatasetError where it lies outside the dataset."""
+    return inside(dataset, name)
 
 
 def scene_folder(dataset: Path, scene_id: str) -> Path:
-    """Where a scene lives."""
-    return dataset / "scenes" / scene_id
+    """Where a scene lives. Raises DatasetError for an id that is no folder of the dataset's own."""
+    return inside(dataset, f"scenes/{single_name(scene_id, where=f'{dataset}: scene')}")
 
 
-def read_scene(folder: Path) -> dict[str, Any]:
-    """`scene.json` of a scene's folder. Raises DatasetError for a missing or damaged one."""
-    return read_json(folder / SCENE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneFacts:
+    """What `scene.json` says besides its rows and metadata.
+
+    scene_id, group, kind: as in its rows.
+    notes: what was assumed when it was built.
+    dropped: file and reason of every source frame left out.
+    fingerprint, stamp: of the settings and sources it was built with, "" for an imported scene.
+    """
+
+    format: int
+    scene_id: str
+    group: str
+    kind: str
+    notes: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, str], ...] = ()
+    fingerprint: str = ""
+    stamp: str = ""
+
+
+def read_scene(folder: Path) -> tuple[dict[str, Any], SceneFacts, list[FrameRow]]:
+    """`scene.json` of a scene's folder: the record as stored but without its rows, its facts, and its rows.
+
+    Raises DatasetError for a missing or damaged file, and for rows of another scene.
+    """
+    place = folder / SCENE
+    record = read_json(place)
+    known = {f.name for f in fields(SceneFacts)}
+    facts = from_record(SceneFacts, {k: v for k, v in record.items() if k in known}, where=str(place))
+    if facts.format != FORMAT:
+        raise DatasetError(f"{place}: scene format {facts.format}, this luxel reads {FORMAT}; update luxel")
+    listed = record.pop("rows", None)
+    if not isinstance(listed, list) or not listed:
+        raise DatasetError(f"{place}: has no list of rows; build this scene again")
+    rows = [row_from(row, f"{place}: row {number}") for number, row in enumerate(listed)]
+    names = {facts.scene_id, *(row.scene_id for row in rows)}
+    if len(names) > 1 or len({row.level for row in rows}) < len(rows):
+        raise DatasetError(f"{place}: its rows are of several scenes, or two of one level; build this scene again")
+    return record, facts, rows
 
 
 def scene_rows(dataset: Path) -> list[FrameRow]:
-    """Rows of all scenes of a dataset, from their scene.json files, sorted by scene, then darkest first."""
+    """Rows of all scenes of a dataset, from their scene.json files, sorted by scene, then darkest first.
+
+    Raises DatasetError for the first scene.json that is damaged or lies in the folder of another scene.
+    """
     rows = []
     for place in sorted((dataset / "scenes").glob(f"[!.]*/{SCENE}")):
-        rows += [row_from(record, place) for record in read_json(place).get("rows", [])]
+        _, facts, found = read_scene(place.parent)
+        if facts.scene_id != place.parent.name:
+            raise DatasetError(f"{place}: is of scene {facts.scene_id!r}; give its folder that name, or remove it")
+        rows += found
     return rows
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises DatasetError for a missing, damaged or other file."""
-    try:
-        record = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{path}: not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise DatasetError(f"{path}: holds a {type(record).__name__}, not a JSON object")
-    return record
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.folder.manifest import FORMAT, SCENE, FrameRow, read_json, scene_folder, sha256_of, write_json
+from luxel.dataset.folder.manifest import FORMAT, SCENE, FrameRow, scene_folder, sha256_of, write_json
 from luxel.dataset.labels import layers
 from luxel.dataset.labels.label import Evidence, Flag, Label, LabelRules, gather_evidence, label_frame
 from luxel.dataset.prepare import PreparedScene
@@ -35,6 +35,7 @@ from luxel.dataset.reference.reference import HDR_CEILING, Preliminary, ZoneRule
 from luxel.dataset.reference.zone_decisions import ZoneDecision, apply_decisions, decision_rows, read_decisions
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError
+from luxel.jobs.records import inside, read_json
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score, over_area, under_area
 from luxel.residual_files import decode_residual, encode_residual
@@ -105,9 +106,10 @@ def write_reference(folder: Path, zones: ZoneRules, kind: str) -> None:
 
 def reference_of(folder: Path, zones: ZoneRules, kind: str) -> ByteArray:
     """The reference that a scene's files give, uint8 [H, W, 3]. Raises as `write_reference` does."""
-    fused = as_unit_float(images.read(folder / FUSED).pixels)
+    fused = as_unit_float(images.read(inside(folder, FUSED)).pixels)
     labels = read_blocks(folder, fused.shape[:2])
-    untouched = (read_bytes_image(folder / EVIDENCE)[..., 2] & _UNTOUCHED_BIT) > 0
+    untouched = (read_bytes_image(inside(folder, EVIDENCE))[..., 2] & _UNTOUCHED_BIT) > 0
+    _one_size(folder / EVIDENCE, untouched, fused.shape)
     rules = ZoneRules() if kind == "photo" else zones
     try:
         made = apply_decisions(Preliminary(fused, labels, untouched), read_zones(folder), rules)
@@ -125,10 +127,12 @@ def read_zones(folder: Path) -> tuple[ZoneDecision, ...]:
     """The zone decisions of a scene, none where it has none (labels from outside). Raises DatasetError naming a row."""
     if not (folder / ZONES).exists():
         return ()
-    record = read_json(folder / ZONES)
+    listed = read_json(inside(folder, ZONES)).get("decisions")
+    if not isinstance(listed, list):
+        raise DatasetError(f"{folder / ZONES}: has no list of decisions; build this scene again")
     try:
-        return read_decisions(record["decisions"])
-    except (DatasetError, KeyError, TypeError) as error:
+        return read_decisions(listed)
+    except DatasetError as error:
         raise DatasetError(f"{folder / ZONES}: {error}") from error
 
 
@@ -185,9 +189,12 @@ class SceneLabels:
 
     def __init__(self, dataset: Path, folder: Path, rules: LabelRules) -> None:
         self.dataset, self.folder, self.rules = dataset, folder, rules
-        self.reference = read_bytes_image(folder / REFERENCE)
+        self.reference = read_bytes_image(inside(folder, REFERENCE))
         self.blocks = read_blocks(folder, self.reference.shape[:2])
-        self.evidence = read_evidence(folder / EVIDENCE) if (folder / EVIDENCE).exists() else None
+        self.evidence = None
+        if (folder / EVIDENCE).exists():
+            self.evidence = read_evidence(inside(folder, EVIDENCE))
+            _one_size(folder / EVIDENCE, self.evidence.over, self.reference.shape)
 
     def label(self, row: FrameRow) -> tuple[Label, tuple[str, ...], list[str]]:
         """The label of one frame with layers merged, the experts in it, and why layers were left out.
@@ -216,7 +223,7 @@ class SceneLabels:
         if row.flags is None or self.evidence is None:
             residual = self.given(row)
             return Label(residual, np.ones_like(residual), np.zeros(residual.shape, dtype=np.uint8))
-        frame = read_bytes_image(self.folder / f"{row.level}.png")
+        frame = read_bytes_image(inside(self.folder, f"{row.level}.png"))
         if frame.shape != self.reference.shape:
             raise DatasetError(f"{row.image}: is {frame.shape[:2]}, its reference {self.reference.shape[:2]}")
         return label_frame(self.reference, frame, self.evidence, self.rules)
@@ -224,7 +231,10 @@ class SceneLabels:
     def given(self, row: FrameRow) -> FloatArray:
         """A label that came from outside, as it came."""
         kept = self.folder / f"{row.level}.given.png"
-        return read_residual(kept if kept.exists() else self.folder / f"{row.level}.residual.png")
+        name = kept.name if kept.exists() else f"{row.level}.residual.png"
+        residual = read_residual(inside(self.folder, name))
+        _one_size(self.folder / name, residual, self.reference.shape)
+        return residual
 
 
 def agreements(
@@ -286,7 +296,11 @@ def read_blocks(folder: Path, shape: Sequence[int]) -> npt.NDArray[np.int32]:
     """The blocks of a scene, int32 [H, W]; one single block where the scene has none (labels from outside)."""
     if not (folder / BLOCKS).exists():
         return np.zeros(tuple(shape), dtype=np.int32)
-    return images.read(folder / BLOCKS).pixels[..., 0].astype(np.int32)
+    labels = images.read(inside(folder, BLOCKS)).pixels[..., 0]
+    if labels.dtype != np.uint16:
+        raise DatasetError(f"{folder / BLOCKS}: is {labels.dtype}, blocks are 16-bit PNG; build the scene again")
+    _one_size(folder / BLOCKS, labels, shape)
+    return labels.astype(np.int32)
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -294,6 +308,11 @@ def read_evidence(path: Path) -> Evidence:
     codes = read_bytes_image(path)
     over, dark = (codes[..., i].astype(np.float32) / np.float32(255) for i in (0, 1))
     return Evidence(over, dark, (codes[..., 2] & _SOURCE_BIT) > 0, (codes[..., 2] & _MOVING_BIT) > 0)
+
+
+def _one_size(path: Path, array: npt.NDArray[Any], shape: Sequence[int]) -> None:
+    if array.shape[:2] != tuple(shape[:2]):
+        raise DatasetError(f"{path}: is {array.shape[:2]}, its scene {tuple(shape[:2])}; build the scene again")
 
 
 def _encode_evidence(evidence: Evidence, untouched: npt.NDArray[np.bool_]) -> ByteArray:
@@ -307,7 +326,7 @@ def _encode_evidence(evidence: Evidence, untouched: npt.NDArray[np.bool_]) -> By
 def _rows(prepared: PreparedScene, source: SceneSource, folder: Path) -> list[FrameRow]:
     """Rows of a scene before its labels are known."""
     height, width = prepared.frames[0].shape[:2]
-    place = scene_folder(Path(), prepared.scene_id).as_posix()
+    place = f"scenes/{prepared.scene_id}"
     known: Mapping[str, Any] = prepared.metadata
     frames: Sequence[Mapping[str, Any]] = known.get("frames") or [{}] * len(prepared.frames)
     rows = []

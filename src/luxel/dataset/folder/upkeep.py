@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import luxel
 from luxel.dataset.folder import card, coverage
@@ -18,11 +18,10 @@ from luxel.dataset.folder.manifest import (
     DATASET,
     FORMAT,
     MANIFEST,
+    MAX_SIDE,
     SCENE,
     FrameRow,
-    read_json,
     read_scene,
-    row_from,
     scene_folder,
     scene_rows,
     write_json,
@@ -34,6 +33,7 @@ from luxel.dataset.labels.label import LabelRules
 from luxel.dataset.reference.zone_decisions import EvidenceRules, change_decision
 from luxel.errors import DatasetError
 from luxel.jobs.lock import locked
+from luxel.jobs.records import from_record, inside, read_json
 
 REPORT = "report.json"
 PIPELINE = 3
@@ -73,8 +73,7 @@ def relabel(
     with locked(out):
         changed, notes = 0, []
         for folder in scene_folders(out, scenes):
-            record = read_scene(folder)
-            rows = [row_from(row, folder / SCENE) for row in record.pop("rows", [])]
+            record, _, rows = read_scene(folder)
             labelled, trouble = label_scene(out, folder, rows, rules)
             changed += sum(a.residual_sha256 != b.residual_sha256 for a, b in zip(rows, labelled, strict=True))
             notes += trouble
@@ -96,7 +95,8 @@ def rereference(
         chosen = [folder.name for folder in scene_folders(out, scenes) if read_zones(folder)]
         for scene in chosen:
             folder = scene_folder(out, scene)
-            write_reference(folder, settings.zones, str(read_scene(folder)["kind"]))
+            _, facts, _ = read_scene(folder)
+            write_reference(folder, settings.zones, facts.kind)
     return relabel(out, chosen, progress=progress)
 
 
@@ -139,12 +139,13 @@ def finish(out: Path, report: Sequence[Mapping[str, Any]] | None = None) -> list
     report: outcomes of a build as plain values; None keeps those of the last one. Returns the rows of the manifest.
     """
     record = dataset_record(out)
-    rows = split_rows(scene_rows(out), seed=int(record["split"]["seed"]), shares=record["split"]["shares"])
+    settings_of(out)  # the card prints them
+    rows = split_rows(scene_rows(out), seed=record["split"]["seed"], shares=record["split"]["shares"])
     write_manifest(out / MANIFEST, rows)
     if report is not None:
         write_json(out / REPORT, {"outcomes": list(report)})
     else:
-        report = read_json(out / REPORT)["outcomes"] if (out / REPORT).exists() else []
+        report = read_report(out)
     coverage.write_coverage(out, record["name"], rows, report)
     card.write_card(out, record, rows, report)
     card.write_croissant(out, record, rows)
@@ -155,20 +156,71 @@ def dataset_record(out: Path) -> dict[str, Any]:
     """dataset.json of a dataset. Raises DatasetError for a folder that is none, or of a newer format."""
     if not (out / DATASET).is_file():
         raise DatasetError(f"{out}: no {DATASET} here, so this is no luxel dataset; build one with luxel dataset build")
-    record = read_json(out / DATASET)
+    place = inside(out, DATASET)
+    record = read_json(place)
     if record.get("format") != FORMAT:
-        raise DatasetError(f"{out}: dataset format {record.get('format')}, this luxel reads {FORMAT}; update luxel")
-    return record
+        raise DatasetError(f"{place}: dataset format {str(record.get('format'))[:40]}, this luxel reads {FORMAT}")
+    facts = from_record(_Named, {key: record[key] for key in ("name", "luxel") if key in record}, where=str(place))
+    settings = record.get("settings")
+    if not isinstance(settings, dict) or not all(isinstance(settings.get(part), dict) for part in ("rules", "zones")):
+        raise DatasetError(f"{place}: has no settings with rules and zones; build into a new folder")
+    split = from_record(_SplitSettings, record.get("split"), where=f"{place}: split")
+    return {**record, **asdict(facts), "split": {"seed": split.seed, "shares": list(split.shares)}}
+
+
+def read_report(out: Path) -> list[dict[str, Any]]:
+    """The outcomes of a dataset's last build as plain values; none where it has no report. Raises DatasetError."""
+    place = inside(out, REPORT)
+    if not place.exists():
+        return []
+    listed = read_json(place).get("outcomes")
+    if not isinstance(listed, list):
+        raise DatasetError(f"{place}: has no list of outcomes; remove it, or run the build again")
+    return [asdict(from_record(_Outcome, entry, where=f"{place}: outcome {n}")) for n, entry in enumerate(listed)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+    luxel: str
+
+
+@dataclass(frozen=True, slots=True)
+class _SplitSettings:
+    seed: int
+    shares: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """`build.SceneOutcome` as a report holds it."""
+
+    scene_id: str
+    kind: str
+    state: Literal["built", "kept", "failed"]
+    reason: str
+    frames: int
+    dropped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    seconds: float
 
 
 def settings_of(out: Path) -> BuildSettings:
     """The settings a dataset was built with."""
     facts = dataset_record(out)["settings"]
-    try:
-        rules = LabelRules(**{**facts["rules"], "noise_floor": tuple(facts["rules"]["noise_floor"])})
-        return BuildSettings(short_side=facts["short_side"], rules=rules, zones=EvidenceRules(**facts["zones"]))
-    except (KeyError, TypeError) as error:
-        raise DatasetError(f"{out / DATASET}: its settings are not what this luxel knows ({error})") from error
+    place = f"{out / DATASET}: settings"
+    rules = from_record(LabelRules, facts["rules"], where=f"{place}: rules")
+    zones = from_record(EvidenceRules, facts["zones"], where=f"{place}: zones")
+    side = facts.get("short_side")
+    if not isinstance(side, int) or not 1 <= side <= MAX_SIDE:
+        raise DatasetError(f"{place}: short_side is {str(side)[:40]}; give pixels")
+    # Levels are 8-bit codes, all others are shares and lightness.
+    limits = {"clipped": 255.0, "noise_floor": 255.0, "speck": float(MAX_SIDE)}
+    for name, value in {**asdict(rules), **asdict(zones)}.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if not -1 <= number <= limits.get(name, 1.0):
+                raise DatasetError(f"{place}: {name} is {number:g}, outside -1 to {limits.get(name, 1.0):g}")
+    return BuildSettings(short_side=side, rules=rules, zones=zones)
 
 
 def new_record(name: str, settings: BuildSettings, **more: Any) -> dict[str, Any]:

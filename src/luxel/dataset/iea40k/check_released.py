@@ -23,6 +23,7 @@ from luxel.dataset.check.problems import (
     difference_hash,
     near_duplicates,
 )
+from luxel.dataset.folder.manifest import row_file
 from luxel.dataset.iea40k import layout
 from luxel.errors import DatasetError, ImageError
 from luxel.photometry import lightness
@@ -114,7 +115,7 @@ def _check_released_scene(
             problems.append(Problem("missing", relative, "is not there"))
             continue
         try:
-            residual = layout.read_map(place)
+            residual = layout.read_map(row_file(folder, relative))
         except DatasetError as error:
             problems.append(Problem("unreadable" if "cannot be read" in str(error) else "range", relative, str(error)))
             continue
@@ -163,11 +164,16 @@ def _check_released_map(
 
 def _picture(folder: Path, file: str, problems: list[Problem]) -> npt.NDArray[np.uint8] | None:
     """An 8-bit picture of a released dataset; None, and a problem, where there is none."""
-    if not (folder / file).is_file():
+    try:
+        place = row_file(folder, file)
+    except DatasetError as error:
+        problems.append(Problem("path", file, str(error)))
+        return None
+    if not place.is_file():
         problems.append(Problem("missing", file, "is not there"))
         return None
     try:
-        pixels = images.read(folder / file).pixels
+        pixels = images.read(place).pixels
     except ImageError as error:
         problems.append(Problem("unreadable", file, str(error)))
         return None

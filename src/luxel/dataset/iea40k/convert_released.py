@@ -21,6 +21,7 @@ from luxel.dataset.folder.manifest import (
     MANIFEST,
     FrameRow,
     read_manifest,
+    row_file,
     scene_folder,
     scenes_of,
     sha256_of,
@@ -69,11 +70,11 @@ def export_released(
         (out / part).mkdir(parents=True, exist_ok=True)
     lines: list[tuple[FrameRow, str, str, float]] = []
     for scene, frames in scenes_of(rows).items():
-        _copy_picture(dataset / frames[0].reference, out / REFERENCES / f"{scene}.png", side)
+        _copy_picture(row_file(dataset, frames[0].reference), out / REFERENCES / f"{scene}.png", side)
         for row in frames:
             img_id = f"{scene}_{row.level}.png"
-            _copy_picture(dataset / row.image, out / IMAGES / img_id, side)
-            codes = encode_map(_stretch_map(read_residual(dataset / row.residual), side))
+            _copy_picture(row_file(dataset, row.image), out / IMAGES / img_id, side)
+            codes = encode_map(_stretch_map(read_residual(row_file(dataset, row.residual)), side))
             _save_map(map_path(out, img_id), codes)
             score = row.score if row.score_source == "given" else 10 * (1 - float(np.abs(codes).mean()) / MAP_SCALE)
             lines.append((row, img_id, f"{scene}.png", score))
@@ -142,19 +143,19 @@ def import_released(
 
 
 def _import_scene(folder: Path, place: Path, scene: str, frames: Sequence[FrameRow]) -> None:
-    relative = scene_folder(Path(), scene).as_posix()
+    relative = f"scenes/{scene}"
     shape: tuple[int, ...] = ()
     rows = []
     for row in frames:
-        residual = read_map(folder / row.residual)
+        residual = read_map(row_file(folder, row.residual))
         shape = shape or residual.shape
         if residual.shape != shape:
             raise DatasetError(f"{folder / row.residual}: is {residual.shape}, other maps of this scene are {shape}")
         image = place / f"{row.level}.png"
-        _fit_picture(folder / row.image, image, shape)
+        _fit_picture(row_file(folder, row.image), image, shape)
         images.write(place / f"{row.level}.residual.png", encode_residual(residual))
         if not (place / REFERENCE).exists():
-            _fit_picture(folder / row.reference, place / REFERENCE, shape)
+            _fit_picture(row_file(folder, row.reference), place / REFERENCE, shape)
         row = replace(
             row,
             height=shape[0],
@@ -175,7 +176,7 @@ def _explained(dataset: Path, row: FrameRow) -> int:
     """Pixels of a map that rules or experts changed, so that they need not be reference minus image."""
     if row.flags is None or not (row.severe or row.cleaned or row.experts):
         return 0
-    flags = read_bytes_image(dataset / row.flags)[..., 0]
+    flags = read_bytes_image(row_file(dataset, row.flags))[..., 0]
     return int(np.sum((flags & int(Flag.SEVERE | Flag.CLEANED | Flag.EXPERT)) > 0))
 
 

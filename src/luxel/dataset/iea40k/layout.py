@@ -14,7 +14,8 @@ What luxel wrote in it (`convert_released`) has a `luxel.json` beside it.
 """
 
 import csv
-import json
+import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +26,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel.dataset.folder.manifest import DATASET, MANIFEST, FrameRow, read_manifest
+from luxel.dataset.folder.manifest import DATASET, MANIFEST, FrameRow, read_manifest, row_file
 from luxel.dataset.folder.scene_files import read_bytes_image, read_residual
 from luxel.errors import DatasetError
+from luxel.jobs.records import inside, read_json, read_text, single_name
 from luxel.photometry import FloatArray, as_unit_float
+from luxel.residual_files import read_npy
 
 IMAGES, MAPS, REFERENCES = "IEA_img", "label/exposure_condition", "label/global_best"
 PROVENANCE = "luxel.json"
@@ -72,22 +75,25 @@ def read_table(path: Path) -> list[ReleasedRow]:
     """The lines of one CSV. Raises DatasetError for a missing file, other columns, or a score that is no number."""
     split = next((name for start, name in _SPLITS if path.name.lower().startswith(start)), "")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
-                raise DatasetError(f"{path}: no column {missing[0]!r}; the released lists have {', '.join(COLUMNS)}")
-            lines = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+            raise DatasetError(f"{path}: no column {missing[0]!r}; the released lists have {', '.join(COLUMNS)}")
+        lines = list(reader)
+    except csv.Error as error:
         raise DatasetError(f"{path}: cannot be read as CSV ({error})") from error
     rows = []
     for number, line in enumerate(lines, start=2):
         for column in COLUMNS[:2]:
-            if not line[column] or Path(line[column]).name != line[column]:
-                raise DatasetError(f"{path}: line {number}: {column} {line[column]!r} is no file name")
+            single_name(line[column] or "", where=f"{path}: line {number}: {column}")
+        single_name(Path(line["ref_id"]).stem, where=f"{path}: line {number}: scene")
+        single_name(level_of(line["img_id"], line["ref_id"])[0], where=f"{path}: line {number}: level")
         try:
-            rows.append(ReleasedRow(line["img_id"], line["ref_id"], float(line["score"]), split, path))
-        except (TypeError, ValueError) as error:
-            raise DatasetError(f"{path}: line {number}: score {line['score']!r} is no number") from error
+            score = float(line["score"])
+        except (TypeError, ValueError):
+            score = math.nan
+        if not math.isfinite(score):
+            raise DatasetError(f"{path}: line {number}: score {str(line['score'])[:40]!r} is not a number")
+        rows.append(ReleasedRow(line["img_id"], line["ref_id"], score, split, path))
     return rows
 
 
@@ -113,10 +119,7 @@ def read_map(path: Path) -> FloatArray:
 
     Raises DatasetError for a missing or damaged file, another shape, values that are not numbers or leave [-255, 255].
     """
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{path}: cannot be read as a NumPy array ({error})") from error
+    values = read_npy(path, kind=DatasetError)
     if values.ndim != 2 or values.dtype.kind not in "iuf":
         raise DatasetError(f"{path}: is {values.dtype} {values.shape}; a map is numbers [H, W]")
     if values.dtype.kind == "u":
@@ -197,10 +200,10 @@ def written_by_luxel(folder: Path) -> dict[str, Any]:
     place = folder / PROVENANCE
     if not place.exists():
         return {}
-    try:
-        record: dict[str, Any] = json.loads(place.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{place}: cannot be read ({error}); write the layout again") from error
+    record = read_json(inside(folder, PROVENANCE))
+    explained = record.get("explained", {})
+    if not isinstance(explained, dict) or not all(isinstance(n, int) for n in explained.values()):
+        raise DatasetError(f"{place}: explained is not a number of pixels for each frame; write the layout again")
     return record
 
 
@@ -221,12 +224,12 @@ def read_frame(folder: Path, row: FrameRow) -> tuple[npt.NDArray[np.uint8], Floa
     Confidence is 1 where none is stored. A picture of another size than its map is brought to the map's, bilinearly,
     as the authors' loader does. Raises ImageError or DatasetError.
     """
-    image = read_bytes_image(folder / row.image)
-    residual = (read_map if row.residual.endswith(".npy") else read_residual)(folder / row.residual)
+    image = read_bytes_image(row_file(folder, row.image))
+    residual = (read_map if row.residual.endswith(".npy") else read_residual)(row_file(folder, row.residual))
     if row.confidence is None:
         confidence = np.ones_like(residual)
     else:
-        confidence = as_unit_float(read_bytes_image(folder / row.confidence)[..., 0])
+        confidence = as_unit_float(read_bytes_image(row_file(folder, row.confidence))[..., 0])
     if image.shape[:2] != residual.shape:
         image = stretch(image, residual.shape)
     return image, residual, confidence

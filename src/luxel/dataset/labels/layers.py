@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from luxel import images
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError, ImageError
 from luxel.jobs.atomic import write_file
+from luxel.jobs.records import from_record, inside, read_json, single_name
 from luxel.photometry import FloatArray
 from luxel.residual_files import decode_residual, encode_residual
 
@@ -99,7 +100,8 @@ def blocks_fingerprint(blocks: Blocks) -> str:
 
 def layer_folder(dataset: Path, scene_id: str, level: str) -> Path:
     """Where the layers of a frame live."""
-    return dataset / "layers" / scene_id / level
+    scene, name = (single_name(part, where=f"{dataset}: layers of {part!r}") for part in (scene_id, level))
+    return inside(dataset, f"layers/{scene}/{name}")
 
 
 def write_layer(folder: Path, layer: Layer) -> Path:
@@ -267,32 +269,66 @@ def _check(layer: Layer, place: Path) -> None:
         raise DatasetError(f"{place}: layer {layer.id!r}: {problem}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """A layer's JSON file without `where` and `amount`."""
+
+    format: int
+    id: str
+    expert: str
+    made: str
+    mode: Literal["set", "add"]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    blocks: tuple[int, ...]
+    blocks_sha256: str
+
+
 def _read(place: Path) -> Layer:
-    try:
-        record = json.loads(place.read_bytes())
-        if record["format"] != FORMAT:
-            raise DatasetError(f"{place}: layer format {record['format']}, this luxel reads {FORMAT}; update luxel")
-        where, amount = record["where"], record["amount"]
-        layer = Layer(
-            id=record["id"],
-            expert=record["expert"],
-            made=record["made"],
-            mode=cast(Literal["set", "add"], record["mode"]),
-            amount=(
-                decode_residual(images.read(place.parent / amount["map"]).pixels[..., 0])
-                if isinstance(amount, dict)
-                else float(amount)
-            ),
-            where=(
-                tuple(int(block) for block in where["blocks"])
-                if "blocks" in where
-                else images.read(place.parent / where["mask"]).pixels[..., 0] > 0
-            ),
-            blocks_sha256=where.get("blocks_sha256", ""),
-            note=record.get("note", ""),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImageError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise DatasetError(f"{place}: not a correction layer ({reason}); remove it or write it again") from error
+    record = read_json(place)
+    where, amount = record.pop("where", None), record.pop("amount", None)
+    facts = from_record(_Facts, record, where=f"{place}: not a correction layer")
+    if facts.format != FORMAT:
+        raise DatasetError(f"{place}: layer format {facts.format}, this luxel reads {FORMAT}; update luxel")
+    mask: Mask | tuple[int, ...]
+    blocks_sha256 = ""
+    if isinstance(where, dict) and "mask" in where:
+        mask = _pixels(place, where["mask"], np.uint8) > 0
+    else:
+        chosen = from_record(_Blocks, where, where=f"{place}: where")
+        mask, blocks_sha256 = chosen.blocks, chosen.blocks_sha256
+    if isinstance(amount, dict):
+        change: float | FloatArray = decode_residual(_pixels(place, amount.get("map"), np.uint16))
+    else:
+        change = from_record(_Amount, {"amount": amount}, where=str(place)).amount
+    layer = Layer(
+        id=facts.id,
+        expert=facts.expert,
+        made=facts.made,
+        mode=facts.mode,
+        amount=change,
+        where=mask,
+        blocks_sha256=blocks_sha256,
+        note=facts.note,
+    )
     _check(layer, place)
     return layer
+
+
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    amount: float
+
+
+def _pixels(place: Path, name: object, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """One channel of a PNG that a layer names, [H, W]. Raises DatasetError."""
+    try:
+        pixels = images.read(inside(place.parent, name, where=str(place))).pixels
+    except ImageError as error:
+        raise DatasetError(f"{place}: {error}") from error
+    if pixels.dtype != dtype:
+        raise DatasetError(f"{place}: {name} is {pixels.dtype}, must be {np.dtype(dtype)}; write the layer again")
+    return np.ascontiguousarray(pixels[..., 0])

@@ -7,10 +7,9 @@ the pull ends there and within zones III and VII. Neighbours keep their order: w
 part of the difference.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -22,6 +21,7 @@ from luxel.dataset.align.tones import BRIGHTEST, DARKEST
 from luxel.dataset.reference.reference import Preliminary, Reference, ZoneRules, decide_zones, with_shifts
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError
+from luxel.jobs.records import from_record
 from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear, to_srgb
 from luxel.zones import luminance_of, zone_of
 
@@ -276,28 +276,25 @@ def decision_rows(decisions: Iterable[ZoneDecision]) -> list[dict[str, Any]]:
     ]
 
 
-def read_decisions(rows: Iterable[Mapping[str, Any]]) -> tuple[ZoneDecision, ...]:
-    """Decisions from rows. Raises DatasetError naming the row: a missing or unknown column, a wrong value or reason."""
-    names = {f.name for f in fields(ZoneDecision)}
+def read_decisions(rows: Iterable[object]) -> tuple[ZoneDecision, ...]:
+    """Decisions from plain rows, as `decision_rows` makes them.
+
+    rows: one mapping for each decision, from column to value.
+
+    Raises DatasetError naming the row: a missing or unknown column, a wrong value or reason.
+    """
     decisions = []
     for number, row in enumerate(rows):
-        where = f"zone decision {number} ({json.dumps(dict(row), default=str)[:80]})"
-        if set(row) != names:
-            raise DatasetError(f"{where}: has columns {', '.join(row)}; needs {', '.join(sorted(names))}")
-        if row["reason"] not in REASONS:
-            raise DatasetError(f"{where}: unknown reason {row['reason']!r}; known: {', '.join(REASONS)}")
-        try:
-            numbers = {
-                key: math.nan if row[key] is None else float(row[key])
-                for key in ("zone_before", "scene_zone", "target_zone", "shift")
-            }
-            decision = ZoneDecision(
-                block=int(row["block"]), reason=str(row["reason"]), decided_by=str(row["decided_by"]), **numbers
-            )
-        except (TypeError, ValueError) as error:
-            raise DatasetError(f"{where}: {error}; zones and shift are numbers") from error
-        if not math.isfinite(decision.shift):
-            raise DatasetError(f"{where}: has no shift; give a number from -1 to 1")
+        where = f"zone decision {number}"
+        known = ("zone_before", "scene_zone", "target_zone")
+        unknown = [key for key in known if isinstance(row, Mapping) and key in row and row[key] is None]
+        given = {**row, **dict.fromkeys(unknown, 0.0)} if isinstance(row, Mapping) else row
+        decision = from_record(ZoneDecision, given, where=where)
+        decision = ZoneDecision(**{**asdict(decision), **dict.fromkeys(unknown, math.nan)})
+        if decision.reason not in REASONS:
+            raise DatasetError(f"{where}: unknown reason {decision.reason!a}; known: {', '.join(REASONS)}")
+        if not -1 <= decision.shift <= 1:
+            raise DatasetError(f"{where}: shift is {decision.shift:g}; give a number from -1 to 1")
         decisions.append(decision)
     return tuple(decisions)
 

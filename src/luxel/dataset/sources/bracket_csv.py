@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from luxel.dataset.sources.csv_table import number_in, read_table
 from luxel.errors import DatasetError
+from luxel.jobs.records import inside
 
 BRACKET_FILES = frozenset(("bracket.csv", "brackets.csv"))
 COLUMNS = ("file", "scene", "exposure_s", "ev", "f_number", "iso")
@@ -61,18 +62,17 @@ def frames_of_csv(path: Path, *, warn: Callable[[str], None] = lambda message: N
 
 def _frame(folder: Path, name: str, where: str) -> Path:
     """The file of a frame in the folder or below it, whatever the case of its name and the strokes of its path."""
-    inside = PurePosixPath(name.replace("\\", "/"))
-    if inside.is_absolute() or ".." in inside.parts or Path(name).is_absolute() or "\0" in name:
-        raise DatasetError(f"{where}: {name!r} leads out of the folder; write its path from the folder of this file")
-    file = folder / name
+    plain = name.replace("\\", "/")
+    file = inside(folder, plain, where=where)
     if not file.is_file():
         file = folder
-        for part in inside.parts:
+        for part in PurePosixPath(plain).parts:
             alike = [p for p in file.iterdir() if p.name.casefold() == part.casefold()] if file.is_dir() else []
             exact = [p for p in alike if p.name == part]
             if len(exact or alike) != 1:
                 break
             file = (exact or alike)[0]
+        file = inside(folder, file.relative_to(folder).as_posix() if file != folder else plain, where=where)
     if not file.is_file():
         raise DatasetError(f"{where}: {name!r} is not there; write its path from the folder of this file")
     return file.resolve()
