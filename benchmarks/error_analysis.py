@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter
 
 from luxel.assessment.runtime import load, predict
 from luxel.assessment.weights import locate
-from luxel.benchmark.trivial import TRIVIAL
+from luxel.benchmark.protocol.trivial import TRIVIAL
 from luxel.cli.console import track
 from luxel.dataset.reference.bracket import LEVELS
 from luxel.photometry import as_unit_float, lightness

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel import images, metrics
-from luxel.benchmark.trivial import TRIVIAL
+from luxel.benchmark.protocol.trivial import TRIVIAL
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError

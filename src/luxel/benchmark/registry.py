@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from luxel.benchmark.ablations import ABLATIONS, ablated
 from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.methods.ablations import ABLATIONS, ablated
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ NETWORKS = (
     "qalign",
     "pieanet",
 )
-"""Methods that are trained, in the order of the paper's Table 2. Each is a module of `luxel.benchmark.baselines` with
+"""Methods that are trained, in the order of the paper's Table 2. Each is a module of `luxel.benchmark.methods` with
 `FACTS`, `network(tiny)` and `head(network, task)`."""
 
 
@@ -67,10 +67,10 @@ def build(
 
     task: "pixel" maps [B, 3, H, W] in [0, 1] to a residual map [B, 1, H, W] in [-1, 1]; "score" maps it to [B] in 0 to
     10. tiny: a small build of the same shape, for tests. weights: files of published weights by the name of the trunk
-    in the network (`luxel.benchmark.baselines.backbones.trunks`). Raises LuxelError for an unknown name of a method or
+    in the network (`luxel.benchmark.blocks.backbones.trunks`). Raises LuxelError for an unknown name of a method or
     a trunk, or a task the method does not have, WeightsError for a file that does not fit.
     """
-    from luxel.benchmark.baselines.baseline import Baseline
+    from luxel.benchmark.blocks.baseline import Baseline
 
     tasks = facts(name).tasks
     if task not in tasks:
@@ -80,7 +80,7 @@ def build(
     module = _module(name)
     network = module.network(tiny=tiny)
     if weights:
-        from luxel.benchmark.baselines.backbones import load_trunk, trunks
+        from luxel.benchmark.blocks.backbones import load_trunk, trunks
 
         found = trunks(network)
         for trunk, path in weights.items():
@@ -95,4 +95,4 @@ def _module(name: str) -> ModuleType:
         near = difflib.get_close_matches(name, (*NETWORKS, *ABLATIONS), n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NETWORKS)}"
         raise LuxelError(f"{name}: no such method; {hint}")
-    return importlib.import_module(f"luxel.benchmark.baselines.{name}")
+    return importlib.import_module(f"luxel.benchmark.methods.{name}")

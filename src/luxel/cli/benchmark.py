@@ -11,7 +11,7 @@ from luxel.cli.console import Column, Progress, note, print_table, put, require,
 from luxel.cli.options import with_groups
 
 if TYPE_CHECKING:
-    from luxel.benchmark.methods import Listed
+    from luxel.benchmark.listing import Listed
 
 benchmark = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -77,7 +77,7 @@ def methods(
     require("train", "luxel benchmark methods")
     from json import dumps
 
-    from luxel.benchmark.methods import PAPER_PARAMS_NOTE, listed, record
+    from luxel.benchmark.listing import PAPER_PARAMS_NOTE, listed, record
 
     found = listed()
     if json:
@@ -126,10 +126,10 @@ def run(
     Exit code: 0 all rows have results, 1 some methods failed, 2 wrong usage.
     """
     require("train", "luxel benchmark run")
-    from luxel.benchmark.data import prepare_frames
-    from luxel.benchmark.run import RELEASED, choose_methods, is_untrained, plan, run_rows
-    from luxel.benchmark.settings import BenchmarkSettings, TrunkWeights
-    from luxel.benchmark.training import Budget
+    from luxel.benchmark.protocol.data import prepare_frames
+    from luxel.benchmark.protocol.run import RELEASED, choose_methods, is_untrained, plan, run_rows
+    from luxel.benchmark.protocol.settings import BenchmarkSettings, TrunkWeights
+    from luxel.benchmark.protocol.training import Budget
 
     chosen = choose_methods([name.strip() for name in methods.split(",") if name.strip()], protocol.task)
     if released is not None:
@@ -198,8 +198,8 @@ def table(
     require("train", "luxel benchmark table")
     from shutil import get_terminal_size
 
-    from luxel.benchmark.table import tables
-    from luxel.benchmark.table_formats import FORMATS, terminal
+    from luxel.benchmark.tables.table import tables
+    from luxel.benchmark.tables.table_formats import FORMATS, terminal
     from luxel.jobs.atomic import write_file
 
     found = tables(folder, task)
@@ -217,7 +217,7 @@ def table(
 
 
 def _print_methods(found: "list[Listed]") -> None:
-    from luxel.benchmark.methods import short_count
+    from luxel.benchmark.listing import short_count
 
     columns = [Column(title) for title in ("name", "method", "family", "tasks", "kind")]
     columns += [Column(title, right=True) for title in ("params map", "params score", "published", "paper Params")]

@@ -122,14 +122,14 @@ def evaluate(
     network = load(locate(weights))
     predictors = {**trivial_predictors(), "luxel": lambda image: predict(network, as_unit_float(image))}
     if released is not None:
-        from luxel.benchmark.released import load_released
+        from luxel.benchmark.protocol.released import load_released
 
         authors = load_released(released)
         predictors["released checkpoint"] = lambda image: authors.predict(as_unit_float(image))
     if (implied is None and not people) != (not scenes):
         raise RecipeError("luxel evaluate: folders of scenes go with --implied CHECKPOINT or --people; give both")
     if people:
-        from luxel.benchmark.people import joined, people_markdown, read_scenes
+        from luxel.benchmark.protocol.people import joined, people_markdown, read_scenes
 
         parts = [
             read_scenes(
@@ -142,8 +142,8 @@ def evaluate(
         ]
         put(*people_markdown(joined(parts)).splitlines())
     if implied is not None:
-        from luxel.benchmark.implied_table import against_implied, implied_markdown, scene_files
-        from luxel.benchmark.released import load_released
+        from luxel.benchmark.protocol.released import load_released
+        from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files
 
         files = scene_files(scenes or [])[:pictures]
         maps, references = against_implied(

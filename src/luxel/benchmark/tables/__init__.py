@@ -1,0 +1,1 @@
+"""Tables of a run: means over splits, significance, and the formats they are written in."""

@@ -1,0 +1,469 @@
+"""The benchmark's protocol: one set of frames, one budget, one row per job, and a run that goes on where it stopped."""
+
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from luxel.benchmark.methods.ablations import ABLATIONS
+from luxel.benchmark.protocol import run as protocol
+from luxel.benchmark.protocol.data import Frames, open_frames, prepare_frames, to_square
+from luxel.benchmark.protocol.footprint import footprint, parameters
+from luxel.benchmark.protocol.results import ResultRow, read_row, write_row
+from luxel.benchmark.protocol.settings import BenchmarkSettings, TrunkWeights
+from luxel.benchmark.protocol.training import Budget, train_method
+from luxel.benchmark.registry import NETWORKS, build, facts
+from luxel.errors import LuxelError
+from luxel.jobs.processes import Pool, TaskError
+from luxel.photometry import lightness
+from luxel.residual import mean_residual_score
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_frames("procedural", 48, tmp_path_factory.mktemp("frames"))
+
+
+@pytest.fixture(scope="module")
+def frames(place: Path) -> Frames:
+    return open_frames(place)
+
+
+def fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+@pytest.mark.parametrize("split", range(5))
+def test_no_scene_is_in_two_parts(frames: Frames, split: int) -> None:
+    groups = [{frames.entries[i].group for i in frames.indices(split, name)} for name in ("train", "val", "test")]
+    assert all(groups)
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+
+
+def test_scores_are_those_of_the_maps(frames: Frames) -> None:
+    for i in range(0, len(frames.entries), 37):
+        stored = np.asarray(frames.residuals[i], np.float32)
+        assert frames.scores[i] == pytest.approx(mean_residual_score(stored), abs=0.01)
+
+
+def test_frames_killed_half_way_are_made_again(tmp_path: Path) -> None:
+    whole = open_frames(prepare_frames("procedural", 32, tmp_path / "whole"))
+
+    def killed(stream: Iterable[Any], total: int) -> Iterable[Any]:
+        yield from itertools.islice(stream, total // 2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_frames("procedural", 32, tmp_path / "cut", progress=killed)
+    assert list((tmp_path / "cut").iterdir()) == []
+    again = open_frames(prepare_frames("procedural", 32, tmp_path / "cut"))
+    assert np.array_equal(again.images, whole.images)
+    assert np.allclose(again.residuals, whole.residuals, atol=1e-3)  # fusion rounds differently now and then
+
+
+def test_frames_prepared_twice_at_once_are_those_of_the_first(tmp_path: Path) -> None:
+    def overtaken(stream: Iterable[Any], total: int) -> Iterable[Any]:
+        first = prepare_frames("procedural", 32, tmp_path)
+        opened.append(open_frames(first))
+        return stream
+
+    opened: list[Frames] = []
+    place = prepare_frames("procedural", 32, tmp_path, progress=overtaken)
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+    assert opened[0].images.any()  # still there under whoever reads it
+    assert np.array_equal(opened[0].images, open_frames(place).images)
+
+
+def test_frames_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    names = {open_frames(prepare_frames("procedural", side, tmp_path)).name for side in (32, 33)}
+    checksums = {name.partition("checksum ")[2] for name in names}
+    assert len(names) == len(checksums) == 2
+
+
+def test_frames_are_made_once(place: Path) -> None:
+    before = (place / "images.npy").stat().st_mtime_ns
+    assert prepare_frames("procedural", 48, place.parent) == place
+    assert (place / "images.npy").stat().st_mtime_ns == before
+
+
+def test_squaring_keeps_the_mean_of_picture_and_map() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    residual = rng.uniform(-1, 1, (60, 90)).astype(np.float32)
+    picture, stretched = to_square(image, residual, 30)
+    assert picture.shape == (30, 30, 3)
+    assert stretched.shape == (30, 30)
+    assert lightness(picture).mean() == pytest.approx(lightness(image).mean(), abs=2e-3)
+    assert np.float32(stretched).mean() == pytest.approx(residual.mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "images"), [("90s", 90, None), ("2m", 120, None), ("1.5h", 5400, None), ("20000", None, 20000)]
+)
+def test_a_budget_is_time_or_images(text: str, seconds: float | None, images: int | None) -> None:
+    assert Budget.parse(text) == Budget(seconds, images)
+
+
+@pytest.mark.parametrize("text", ["", "2 days", "-3m", "0", "1.5"])
+def test_a_wrong_budget_is_named(text: str) -> None:
+    with pytest.raises(LuxelError, match="such as 90s, 2m or 1h"):
+        Budget.parse(text)
+
+
+def _trained(frames: Frames, seed: int, images: int = 96) -> tuple[torch.nn.Module, float, int]:
+    torch.manual_seed(0)
+    model = build("pieanet", tiny=True)
+    spent = train_method(
+        fabric(),
+        model,
+        frames,
+        frames.indices(0, "train"),
+        task="pixel",
+        lr=2e-3,
+        budget=Budget(images=images),
+        batch=8,
+        seed=seed,
+    )
+    return model, spent.loss, spent.images
+
+
+def test_training_lowers_the_loss_and_keeps_to_the_budget(frames: Frames) -> None:
+    _, early, images = _trained(frames, 0, images=16)
+    _, late, _ = _trained(frames, 0, images=800)
+    assert images == 16
+    assert late < 0.8 * early
+
+
+def test_the_same_seed_gives_the_same_network(frames: Frames) -> None:
+    first, second, other = (_trained(frames, seed)[0].state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+class _Normed(torch.nn.Module):
+    """A batch norm in front of a map that keeps what the norm was shown."""
+
+    def __init__(self, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3, momentum=momentum)
+        self.last = torch.nn.Conv2d(3, 1, 1)
+        self.shown: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.shown.append(image.mean((0, 2, 3)))
+        return torch.tanh(self.last(self.norm(image)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10, 14])
+def test_statistics_of_a_short_training_are_those_of_its_pictures(frames: Frames, steps: int) -> None:
+    model = _Normed()
+    train_method(
+        fabric(),
+        model,
+        frames,
+        frames.indices(0, "train"),
+        task="pixel",
+        lr=1e-3,
+        budget=Budget(images=4 * steps),
+        batch=4,
+        seed=0,
+    )
+    assert len(model.shown) == steps
+    expected = torch.stack(model.shown[:10]).mean(0)
+    for later in model.shown[10:]:  # from there as everywhere
+        expected = 0.9 * expected + 0.1 * later
+    assert model.norm.running_mean is not None
+    assert torch.allclose(model.norm.running_mean, expected, atol=1e-5)
+
+
+def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: Path) -> None:
+    trunk = build("mlsp", "score", tiny=True).network.trunk
+    torch.save(trunk.state_dict(), tmp_path / "trunk.pth")
+    model = build("mlsp", "score", tiny=True, weights={"trunk": tmp_path / "trunk.pth"})
+    before = {key: value.clone() for key, value in model.network.trunk.state_dict().items()}
+    _ = train_method(
+        fabric(),
+        model,
+        frames,
+        frames.indices(0, "train"),
+        task="score",
+        lr=1e-3,
+        budget=Budget(images=8),
+        batch=4,
+        seed=0,
+    )
+    assert all(torch.equal(value, before[key]) for key, value in model.network.trunk.state_dict().items())
+
+
+def test_a_loss_that_is_no_number_is_named(frames: Frames) -> None:
+    model = build("pieanet", tiny=True)
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(LuxelError, match="step 0: loss is nan"):
+        train_method(
+            fabric(),
+            model,
+            frames,
+            frames.indices(0, "train"),
+            task="pixel",
+            lr=1e-3,
+            budget=Budget(images=8),
+            batch=4,
+            seed=0,
+        )
+
+
+def test_a_footprint_counts_what_the_network_has() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Conv2d(4, 1, 1))
+    measured = footprint(network, torch.device("cpu"))
+    assert measured.params == parameters(network) == 3 * 4 * 9 + 4 + 4 + 1
+    assert measured.latency_ms > 0
+    assert measured.memory_mb >= measured.params * 4 / 2**20
+
+
+def _footprint_maker() -> Callable[[None], float]:
+    return lambda task: _small_footprint()
+
+
+def _small_footprint() -> float:
+    return footprint(torch.nn.Conv2d(3, 1, 1), torch.device("cpu")).memory_mb
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is known on Linux only")
+def test_a_small_network_is_not_charged_with_what_others_held() -> None:
+    once = bytearray(500 * 2**20)
+    once[:: 2**12] = b"x" * len(once[:: 2**12])  # really held, by this process and as its children's getrusage tells it
+    with Pool(_footprint_maker, workers=1) as pool:
+        of_child = pool.submit(None).result()
+    assert not isinstance(of_child, TaskError)
+    del once
+    assert of_child < 100
+    assert _small_footprint() < 100
+
+
+def test_every_choice_of_methods_comes_with_the_trivial_rows() -> None:
+    chosen = protocol.choose_methods(["pieanet"], "pixel")
+    assert {"zero", "constant", "mid_grey", "local_mid_grey", "shipped"} < set(chosen)
+    assert chosen[-1] == "pieanet"
+    assert set(ABLATIONS) < set(protocol.choose_methods(["ablations"], "pixel"))
+    table3 = {"pieanet-no-dwt", "pieanet-no-structure", "pieanet-no-lightness"}
+    assert set(protocol.choose_methods(["ablations"], "score")) & set(ABLATIONS) == table3
+    with pytest.raises(LuxelError, match="did you mean mslt"):
+        protocol.choose_methods(["mstl"], "pixel")
+
+
+def test_untrained_rows_are_made_once_per_split() -> None:
+    jobs = protocol.plan(["zero", "pieanet"], "pixel", splits=2, seeds=3)
+    assert [job.method for job in jobs].count("zero") == 2
+    assert [job.method for job in jobs].count("pieanet") == 6
+    assert [job.split for job in jobs] == sorted(job.split for job in jobs)
+
+
+@pytest.fixture
+def settings(place: Path, tmp_path: Path) -> BenchmarkSettings:
+    return BenchmarkSettings(
+        frames=place, out=tmp_path, budget=Budget(images=16), batch=4, tiny=True, accelerator="cpu"
+    )
+
+
+def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkSettings) -> None:
+    jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
+    lines: list[str] = []
+    first = protocol.run_rows(jobs[:1], settings, report=lines.append)
+    again = protocol.run_rows(jobs, settings, report=lines.append)
+    assert [row.method for row in first] == ["zero"]
+    assert [row.method for row in again] == ["pieanet"]
+    assert len(lines) == 2
+    row = read_row(settings.out, "pieanet", "score", 0, 0)
+    assert row.status == "ok"
+    assert row.images_seen == 16
+    assert row.params == parameters(build("pieanet", "score", tiny=True))
+    frames = open_frames(settings.frames)
+    zero = read_row(settings.out, "zero", "pixel", 0, 0)
+    true = np.abs(np.asarray(frames.residuals[frames.indices(0, "test")], np.float32)).mean((1, 2))
+    assert zero.mae == pytest.approx(float(true.mean()), rel=1e-4)  # the zero map's error is the map
+
+
+def test_a_method_that_fails_is_a_row_with_the_reason(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    job = protocol.Job("released", "pixel", 0, 0)
+    made = protocol.run_rows([job], settings, report=lambda line: None)
+    assert made[0].status == "failed"
+    assert "--released" in (made[0].reason or "")
+    assert protocol.run_rows([job], settings, report=lambda line: None) == []
+    again = protocol.run_rows([job], settings, report=lambda line: None, retry_failed=True)
+    assert [row.status for row in again] == ["failed"]
+
+
+def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
+    spent = ResultRow(
+        method="pieanet",
+        task="pixel",
+        split=0,
+        seed=0,
+        budget="8 images",
+        status="ok",
+        version="0",
+        mae=0.1,
+        images_seen=8,
+    )
+    write_row(settings.out, spent)
+    with pytest.raises(LuxelError, match=r"this run has procedural, 48 px .*; 16 images; batch 4; give another --out"):
+        protocol.run_rows([protocol.Job("zero", "pixel", 0, 0)], settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"data": "procedural, 48 px (checksum 0)"}, r"checksum 0\)"),
+        ({"rules": "batch 5"}, "batch 5"),
+        ({"rules": "batch 4 over 8 devices"}, "over 8 devices"),
+        ({"trunks": "trunk=other.pth"}, "trunk=other.pth; this run has .*random weights"),
+    ],
+)
+def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dict[str, str], told: str) -> None:
+    job = protocol.Job("nima", "score", 0, 0)
+    row = ResultRow(
+        method="nima",
+        task="score",
+        split=0,
+        seed=1,
+        budget="16 images",
+        status="ok",
+        version="0",
+        images_seen=16,
+        rules=settings.rules,
+        data=open_frames(settings.frames).name,
+    )
+    write_row(settings.out, row)
+    write_row(settings.out, replace(row, seed=0))  # there already: nothing is trained
+    assert protocol.run_rows([job], settings) == []
+    write_row(settings.out, replace(row, **change))
+    with pytest.raises(LuxelError, match=f"holds nima .*{told}"):
+        protocol.run_rows([job], settings)
+
+
+def test_a_batch_is_shared_out_evenly(settings: BenchmarkSettings) -> None:
+    assert replace(settings, batch=6, devices=3).rules == "batch 6 over 3 devices"
+    with pytest.raises(LuxelError, match="batch 4: does not divide among 3 devices; give a multiple of 3"):
+        replace(settings, devices=3)
+
+
+def test_a_map_without_error_has_no_psnr(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    place = tmp_path / settings.frames.name
+    shutil.copytree(settings.frames, place)
+    first = int(open_frames(place).indices(0, "test")[0])
+    np.lib.format.open_memmap(place / "residuals.npy", "r+")[first] = 0  # a frame that is its own reference
+    (row,) = protocol.run_rows([protocol.Job("zero", "pixel", 0, 0)], replace(settings, frames=place))
+    assert (row.status, row.psnr) == ("ok", None)
+    assert row.ssim is not None
+    assert row.ssim_2 is not None
+    assert row.ssim < row.ssim_2  # the wider the range, the less a difference counts
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from luxel.benchmark.protocol import run as protocol
+from luxel.benchmark.protocol.settings import BenchmarkSettings
+from luxel.benchmark.protocol.training import Budget
+
+if __name__ == "__main__":
+    settings = BenchmarkSettings(
+        frames=Path(sys.argv[1]), out=Path(sys.argv[2]), budget=Budget(seconds=600), batch=4, tiny=True,
+        accelerator="cpu",
+    )
+    jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "pixel", 0, 0)]
+    protocol.run_rows(jobs, settings, report=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(
+    settings: BenchmarkSettings, tmp_path: Path, how: signal.Signals
+) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(_KILLED)
+    run = subprocess.Popen([sys.executable, script, settings.frames, settings.out], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("[1/2] zero")
+    # the tracker of multiprocessing's resources is a child of the run, too
+    training = _awaited(lambda: [pid for pid in _children(run.pid) if b"spawn_main" in _command(pid)])
+    run.send_signal(how)
+    assert run.wait(120) != 0
+    _awaited(lambda: not any(_command(pid) for pid in training))
+    assert {path.suffix for path in settings.out.iterdir() if path.name.startswith("zero.")} == {".json", ".npy"}
+    assert not list(settings.out.glob("pieanet.*"))
+    jobs = [protocol.Job(name, "pixel", 0, 0) for name in ("zero", "pieanet")]
+    assert [row.method for row in protocol.run_rows(jobs, settings, report=lambda line: None)] == ["pieanet"]
+
+
+def _awaited(found: Callable[[], Any]) -> Any:
+    for _ in range(3000):
+        if value := found():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("not within five minutes")
+
+
+def _children(pid: int) -> list[int]:
+    # The kernel lists them by the thread that started them.
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+def _command(pid: int) -> bytes:
+    """What a process was started with; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_trunk_starts_from_the_users_weights(tmp_path: Path) -> None:
+    given = build("nima", "score", tiny=True)
+    torch.save(given.network.trunk.state_dict(), tmp_path / "trunk.pth")
+    parsed = TrunkWeights.parse(f"nima:trunk={tmp_path / 'trunk.pth'}")
+    started = build("nima", "score", tiny=True, weights={parsed.trunk: parsed.file})
+    theirs, ours = given.network.trunk.state_dict(), started.network.trunk.state_dict()
+    assert all(torch.equal(theirs[key], ours[key]) for key in theirs)
+    with pytest.raises(LuxelError, match="no trunk 'vgg'; it has trunk"):
+        build("nima", "score", tiny=True, weights={"vgg": parsed.file})
+    with pytest.raises(LuxelError, match="METHOD:TRUNK=FILE"):
+        TrunkWeights.parse("nima=trunk.pth")
+
+
+def test_two_processes_train_one_row(settings: BenchmarkSettings) -> None:
+    job = protocol.Job("pieanet", "pixel", 0, 0)
+    made = protocol.run_rows([job], replace(settings, devices=2), report=lambda line: None)
+    assert made[0].status == "ok", made[0].reason
+    assert made[0].images_seen == 16
+
+
+def test_every_method_names_its_facts() -> None:
+    for name in NETWORKS:
+        known = facts(name)
+        assert known.name == name
+        assert known.reference
+        assert known.licence
+        assert known.tasks
+
+
+def test_the_registry_and_the_statistics_are_at_hand_without_torch() -> None:
+    modules = "luxel.benchmark, luxel.benchmark.methods.statistical"
+    code = f"import sys, {modules}; print(callable(luxel.benchmark.build), 'torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "False"]

@@ -1,0 +1,64 @@
+"""What a network's maps imply of the labels it was trained on, and the table that measures against it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="needs luxel[train]")
+pytest.importorskip("cv2", reason="needs luxel[dataset]")
+
+from luxel.benchmark.protocol.implied import implied_reference, stored_implied_reference
+from luxel.benchmark.protocol.released import SIDE, Released, ReleasedNetwork
+from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
+from luxel.dataset.reference.bracket import LEVELS
+from luxel.errors import DatasetError
+from luxel.photometry import as_unit_float, lightness
+
+
+def test_a_perfect_network_implies_its_own_reference() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.uniform(0.2, 0.8, (20, 30)).astype(np.float32)
+    linear = rng.uniform(0, 1.5, (20, 30, 3)).astype(np.float32)
+    implied = implied_reference(lambda image: reference - lightness(image), linear)
+    np.testing.assert_allclose(implied, reference, atol=1e-5)
+
+
+def test_clipped_and_black_frames_hardly_count() -> None:
+    """A network that errs only where a frame is black or white is forgiven."""
+    linear = np.full((8, 8, 3), 0.18, np.float32)
+
+    def predict(image: np.ndarray) -> np.ndarray:
+        y = lightness(image)
+        return np.where((y < 0.02) | (y > 0.99), 0.5, 0.0).astype(np.float32) + (0.47 - y)
+
+    assert np.abs(implied_reference(predict, linear) - 0.47).max() < 0.02
+
+
+def test_table_has_every_map_and_level_and_its_cache_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    picture = np.random.default_rng(1).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(folder / "a.png")
+    files = scene_files([folder])
+    cache = tmp_path / "cache"
+    light = scene_light(files[0], -0.5)
+    assert light.shape == (SIDE, SIDE, 3)
+    # The stored answer of a network that was never loaded: were it computed, the untrained network would give another.
+    released = Released(ReleasedNetwork().eval(), ())
+    cache.mkdir()
+    stored_implied_reference(released, light, cache)
+    [stored] = cache.glob("*.npy")
+    np.save(stored, np.full((SIDE, SIDE), 0.47, np.float32))
+    ideal = {"ideal": lambda image: 0.47 - lightness(as_unit_float(image))}
+    maps, references = against_implied(released, ideal, files, level_zero=-0.5, cache=cache)
+    assert {row.level for row in maps if row.predictor == "ideal"} == set(LEVELS)
+    assert max(row.mae for row in maps if row.predictor == "ideal") < 1e-5
+    assert {row.reference: row.distance for row in references}["constant 0.475"] == pytest.approx(0.005, abs=1e-5)
+    assert "| ideal | 0.0000 |" in implied_markdown(maps, references)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no folder with pictures"):
+        scene_files([tmp_path / "missing"])
