@@ -62,7 +62,7 @@ class RegionOptions:
         if self.names is not None and self.regions is None:
             raise typer.BadParameter("--names goes with --regions")
         if self.regions is not None:
-            return scorer.regions_from_files(self.regions, self.names)
+            return scorer.regions_from_files(self.regions, self.names, warn=say)
         if self.superpixels is not None:
             return scorer.regions_from_superpixels(self.superpixels)
         return scorer.regions_from_checkpoint(self.segment) if self.segment is not None else None

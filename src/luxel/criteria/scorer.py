@@ -119,10 +119,13 @@ def find_files(patterns: Sequence[str], *, maps: bool, recursive: bool, warn: Ca
     return [found.path for found in search(patterns, recursive=recursive, warn=warn)]
 
 
-def regions_from_files(place: str | Path, names: str | Path | None = None) -> RegionSource:
+def regions_from_files(
+    place: str | Path, names: str | Path | None = None, *, warn: Callable[[str], None] = lambda message: None
+) -> RegionSource:
     """Regions from a file for all pictures (`luxel.regions.regions.read_regions`), or from a folder with one for each.
 
     In a folder, the regions of photo.jpg and of photo.residual.png are photo.png, photo.json or the like.
+    warn: called with one line for what of a file is left out.
     Raises RegionsError where there is no such file or folder.
     """
     place = Path(place)
@@ -131,13 +134,14 @@ def regions_from_files(place: str | Path, names: str | Path | None = None) -> Re
 
     def source(path: Path, image: npt.NDArray[Any] | None, shape: tuple[int, int]) -> Regions:
         if not place.is_dir():
-            return read_regions(place, shape, picture=path, names=names)
+            return read_regions(place, shape, picture=path, names=names, warn=warn)
         stem = _stem(path)
         files = [place / f"{stem}{ending}" for ending in REGION_ENDINGS]
         own = next((file for file in files if file.is_file()), None)
         if own is None:
             raise RegionsError(f"{place}: no regions of this picture; looked for {stem}{{{','.join(REGION_ENDINGS)}}}")
-        return read_regions(own, shape, picture=path if own.suffix == ".json" else None, names=names)
+        picture = path if own.suffix == ".json" else None
+        return read_regions(own, shape, picture=picture, names=names, warn=warn)
 
     return source
 

@@ -6,7 +6,7 @@ from a segmentation network; all end as a mapping from name to mask, bool [H, W]
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,12 @@ def statistics(
 
 
 def read_regions(
-    path: str | Path, shape: tuple[int, int], *, picture: str | Path | None = None, names: str | Path | None = None
+    path: str | Path,
+    shape: tuple[int, int],
+    *,
+    picture: str | Path | None = None,
+    names: str | Path | None = None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> Mapping[str, Mask]:
     """Regions from a file, fitted to a map.
 
@@ -120,6 +125,7 @@ def read_regions(
     nearest neighbour. picture: which image of COCO JSON, by file name or its stem; not needed where it holds one.
     names: JSON or TOML with label -> name, or a list of names from label 0; without it, a file of the label picture's
     name that ends in .json or .toml; without that either, labels from 1 are "region 1", "region 2" ..., 0 is no region.
+    warn: called with one line for each shape of COCO JSON that is left out, see `coco_masks`.
     Returns name -> bool [H, W]. Raises RegionsError: missing, damaged, several channels, no names that occur, another
     aspect ratio, no such picture in the JSON, an annotation that cannot be read.
     """
@@ -129,7 +135,7 @@ def read_regions(
     if path.suffix.lower() == ".json":
         if names is not None:
             raise RegionsError(f"{path}: COCO JSON has its own names; leave {names} away")
-        masks = coco_masks(path, picture)
+        masks = coco_masks(path, picture, warn=warn)
         return {name: np.asarray(fit_labels(mask, shape, path), dtype=np.bool_) for name, mask in masks.items()}
     labels = _label_picture(path)
     named = _names(names, path)

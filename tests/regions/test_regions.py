@@ -1,4 +1,4 @@
-"""Regions: label pictures, COCO JSON, superpixels, a segmentation checkpoint; what a map says about each."""
+"""Regions: label pictures, superpixels, a segmentation checkpoint; what a map says about each."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from luxel.errors import RegionsError
 from luxel.regions import regions
-from luxel.regions.coco import coco_masks
 from luxel.regions.regions import LabelRegions, label_regions, read_regions, statistics
 from luxel.residual import over_area, people_score, under_area
 
@@ -179,136 +176,6 @@ def test_huge_label_pictures_are_refused_before_they_are_decoded(
         read_regions(path, LABELS.shape)
 
 
-# --- COCO -----------------------------------------------------------------------------------------------------------
-
-
-def compress(runs: list[int]) -> str:
-    """COCO's compressed run lengths, written from the format's description (the reader has its own code)."""
-    text = ""
-    for place, run in enumerate(runs):
-        value = run - runs[place - 2] if place > 2 else run
-        while True:
-            group, value = value & 31, value >> 5
-            done = value == (-1 if group & 16 else 0)
-            text += chr(48 + group + (0 if done else 32))
-            if done:
-                break
-    return text
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    flat = mask.T.ravel()
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff([0, *edges, flat.size]).tolist()
-    return [0, *runs] if flat[0] else runs
-
-
-def coco(folder: Path, segmentations: dict[str, list[Any]], size: tuple[int, int] = (6, 8), **more: Any) -> Path:
-    """COCO JSON of one picture, photo.jpg. segmentations: category -> its annotations."""
-    names = list(segmentations)
-    annotations = [
-        {"id": 10 * n + i, "image_id": 5, "category_id": n, "segmentation": segmentation}
-        for n, name in enumerate(names)
-        for i, segmentation in enumerate(segmentations[name])
-    ]
-    data = {
-        "images": [{"id": 5, "file_name": "shoot/photo.jpg", "height": size[0], "width": size[1]}],
-        "categories": [{"id": n, "name": name} for n, name in enumerate(names)],
-        "annotations": annotations,
-    }
-    path = folder / "coco.json"
-    path.write_text(json.dumps(data | more))
-    return path
-
-
-def test_coco_polygons_cover_the_pixels_whose_centres_they_hold(tmp_path: Path) -> None:
-    square = [[1, 2, 5, 2, 5, 4, 1, 4]]
-    path = coco(tmp_path, {"sky": [square], "face": [[[0, 0, 8, 0, 0, 6]], [[6, 4, 8, 4, 8, 6, 6, 6]]], "none": []})
-    found = read_regions(path, (6, 8), picture="photo.jpg")
-    expected = np.zeros((6, 8), dtype=bool)
-    expected[2:4, 1:5] = True
-    assert np.array_equal(found["sky"], expected)
-    assert found["face"][5, 7]
-    assert not found["none"].any()
-
-
-def test_polygons_agree_with_another_implementation(tmp_path: Path) -> None:
-    measure = pytest.importorskip("skimage.measure")
-    rows, columns = np.mgrid[:30, :40] + 0.5
-    for _ in range(40):
-        polygon = RNG.uniform(-5, 45, (int(RNG.integers(3, 9)), 2))
-        found = coco_masks(coco(tmp_path, {"a": [[polygon.ravel().tolist()]]}, (30, 40)))["a"]
-        inside = measure.points_in_poly(np.stack([columns.ravel(), rows.ravel()], axis=1), polygon)
-        assert np.array_equal(found, inside.reshape(30, 40))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 2**32 - 1), st.sampled_from((0.02, 0.5, 0.98)))
-def test_run_lengths_plain_and_compressed(
-    tmp_path_factory: pytest.TempPathFactory, height: int, width: int, seed: int, share: float
-) -> None:
-    mask = np.random.default_rng(seed).random((height, width)) < share
-    runs = runs_of(mask)
-    folder = tmp_path_factory.mktemp("coco")
-    for counts in (runs, compress(runs)):
-        found = coco_masks(coco(folder, {"a": [{"counts": counts, "size": [height, width]}]}, (height, width)))
-        assert np.array_equal(found["a"], mask)
-
-
-def test_the_right_picture_of_a_coco_file(tmp_path: Path) -> None:
-    images = [{"id": n, "file_name": f"{name}", "height": 6, "width": 8} for n, name in enumerate(("a.jpg", "b.png"))]
-    square = [[0, 0, 8, 0, 8, 6, 0, 6]]
-    annotation = {"id": 1, "image_id": 1, "category_id": 0, "segmentation": square}
-    path = coco(tmp_path, {"sky": []}, images=images, annotations=[annotation])
-    assert read_regions(path, (6, 8), picture="shoot/b.png")["sky"].all()
-    assert read_regions(path, (6, 8), picture="maps/b.residual.png")["sky"].all()
-    assert not read_regions(path, (6, 8), picture="a.jpg")["sky"].any()
-    with pytest.raises(RegionsError, match=r"no image of the file_name 'c\.jpg' among its 2"):
-        read_regions(path, (6, 8), picture="c.jpg")
-    with pytest.raises(RegionsError, match="it holds 2 images; say which"):
-        read_regions(path, (6, 8))
-
-
-@pytest.mark.parametrize(
-    ("segmentation", "told"),
-    [
-        (None, "neither a list of polygons nor run lengths"),
-        ([], "neither a list of polygons nor run lengths"),
-        ([[1, 2, 3]], "three points or more"),
-        ([[1, 2, 3, 4, 5, float("nan")]], "no places in a picture"),
-        ([[1, 2, 3, 4, 5, "x"]], "could not convert string"),
-        ({"counts": [48], "size": [8, 6]}, "run lengths are for"),
-        ({"counts": [40], "size": [6, 8]}, "add up to 40, the image has 48"),
-        ({"counts": [50, -2], "size": [6, 8]}, "neither a list of run lengths"),
-        ({"counts": "\x7f\x7f", "size": [6, 8]}, "no compressed run-length string"),
-        ({"counts": "Q", "size": [6, 8]}, "ends in the middle of a number"),
-    ],
-)
-def test_annotations_that_cannot_be_read(tmp_path: Path, segmentation: Any, told: str) -> None:
-    path = coco(tmp_path, {"sky": [segmentation]})
-    with pytest.raises(RegionsError, match=told) as caught:
-        read_regions(path, (6, 8))
-    assert str(caught.value).startswith(f"{path}: annotation 0: ")
-
-
-def test_json_that_is_no_coco(tmp_path: Path) -> None:
-    for more, told in (
-        ({"images": 3}, "not COCO JSON"),
-        ({"images": []}, "it holds no images"),
-        ({"images": [{"id": 5, "height": 6}]}, "height 6 and width None"),
-        ({"images": [{"id": 5, "height": 60_000, "width": 60_000}]}, "height 60000 and width 60000"),
-        ({"categories": [{"id": 0}]}, "has no id and name"),
-        ({"categories": []}, "category_id 0 is not among the categories"),
-    ):
-        with pytest.raises(RegionsError, match=told):
-            read_regions(coco(tmp_path, {"sky": [[[0, 0, 4, 0, 4, 4]]]}, **more), (6, 8))
-    (tmp_path / "coco.json").write_text("{")
-    with pytest.raises(RegionsError, match="not JSON that can be read"):
-        read_regions(tmp_path / "coco.json", (6, 8))
-    with pytest.raises(RegionsError, match="COCO JSON has its own names"):
-        read_regions(tmp_path / "coco.json", (6, 8), names="names.json")
-
-
 # --- superpixels and segmentation -----------------------------------------------------------------------------------
 
 
@@ -397,5 +264,5 @@ def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     from luxel.regions.segmentation import Segmenter
 
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(MissingExtraError, match=r"luxel\[segment\]"):
+    with pytest.raises(MissingExtraError, match="pip install transformers"):
         Segmenter(tmp_path)
