@@ -21,6 +21,7 @@ from luxel.assessment.weights import WeightsInfo, describe, locate
 from luxel.errors import ImageError, LuxelError
 from luxel.filters.guided import guided_upsample
 from luxel.filters.shrink import GRID, shrink, working_shape
+from luxel.images.picture import ReadOptions
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import DEFAULT_THRESHOLD, over_area, score_of, under_area
 
@@ -158,6 +159,7 @@ class Assessor:
     network sees a picture, in pixels; pictures below it run at their own size. threshold: |r| above which a pixel
     counts as over- or underexposed, in (0, 1). head: a head that `luxel train recipes/holistic.toml` wrote, whose score
     takes the place of `luxel.residual.people_score` (paper 5.2, "with fine-tuning"); warns if it is of other weights.
+    reading: how picture files are read, except for its working_size: the largest size, and what stands for camera RAW.
     An assessor never changes once made: several threads may call it at once, with the results of calls in turn.
     Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
     option.
@@ -172,6 +174,7 @@ class Assessor:
         working_size: int = WORKING_SIZE,
         threshold: float = DEFAULT_THRESHOLD,
         head: str | Path | None = None,
+        reading: ReadOptions = ReadOptions(),
     ) -> None:
         if working_size < GRID:
             raise LuxelError(f"working_size={working_size}: give {GRID} or more; {WORKING_SIZE} is usual")
@@ -181,6 +184,7 @@ class Assessor:
         self.weights = describe(path)
         self.working_size = working_size
         self.threshold = threshold
+        self.reading = reading
         self.head = None if head is None else load_head(head)
         if self.head is not None and self.head.trained_on != self.weights.sha256:
             warnings.warn(
@@ -206,7 +210,7 @@ class Assessor:
         if isinstance(image, str | Path):
             from luxel import images
 
-            picture = images.read(image)
+            picture = images.read(image, max_megapixels=self.reading.max_megapixels, raw=self.reading.raw)
             image, path, notes = picture.pixels, picture.path, picture.notes
         pixels = _checked(image, "array" if path is None else str(path))
         shape = working_shape(pixels.shape[0], pixels.shape[1], self.working_size)

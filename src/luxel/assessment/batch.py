@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from luxel.assessment.journal import Journal, Row, Stamp
 from luxel.draw import heatmap
 from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
+from luxel.images import ReadOptions
 from luxel.jobs.find import Found, free_name, overwritten_input
 from luxel.jobs.processes import TaskError, results, usable_cores
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
@@ -24,11 +25,14 @@ from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 class Settings:
     """Everything besides the picture itself that decides a row and its files.
 
-    weights: ONNX file, None for the shipped ones. outputs: kinds of
-    `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with legend),
-    "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's size, 16-bit
-    PNG, see `luxel.residual_files`). full_size: the first three at the picture's size too, not at a screen's. limit: in
-    (0, 1]; every pixel with |r| >= limit has the full colour in the first three. head: file of a fine-tuned score.
+    weights: ONNX file, None for the shipped ones.
+    outputs: kinds of `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with
+        legend), "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's
+        size, 16-bit PNG, see `luxel.residual_files`).
+    full_size: the first three at the picture's size too, not at a screen's.
+    limit: in (0, 1]; every pixel with |r| >= limit has the full colour in the first three.
+    head: file of a fine-tuned score.
+    reading: how files are read.
     """
 
     weights: Path | None = None
@@ -39,10 +43,18 @@ class Settings:
     limit: float = heatmap.HEATMAP_LIMIT
     full_size: bool = False
     head: Path | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
     def assessor(self, threads: int | None = None) -> Assessor:
         """A new assessor for these settings. threads: None leaves the number to it."""
-        return Assessor(self.weights, threads=threads, backend=self.backend, threshold=self.threshold, head=self.head)
+        return Assessor(
+            self.weights,
+            threads=threads,
+            backend=self.backend,
+            threshold=self.threshold,
+            head=self.head,
+            reading=self.reading,
+        )
 
     @property
     def style(self) -> MapStyle:

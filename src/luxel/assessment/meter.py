@@ -31,7 +31,8 @@ SAMPLES = 1_000_000
 """Pixels looked at for quantiles, on an even grid."""
 
 _STRIP_ROWS = 128
-_RAW_NOTE, _SCENE_NOTE = "RAW rendering", "scene light exposed"  # how notes of `luxel.images.read` begin
+_RAW_NOTE, _PREVIEW_NOTE = "RAW rendering", "embedded preview"  # how notes of `luxel.images.read` begin
+_SCENE_NOTE = "scene light exposed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,15 @@ class Light:
         return lines
 
 
-def measure(assessment: Assessment) -> Light:
+def measure(assessment: Assessment, *, max_megapixels: float = 200.0) -> Light:
     """The numbers of an assessed picture; its file is read again where it holds light or sensor values.
 
+    assessment: of the picture.
+    max_megapixels: the limit with which its file was read, 10^6 pixels.
     Raises ImageError if that file cannot be read any more.
     """
     image = assessment.image
-    scene, raw = _from_file(assessment)
+    scene, raw = _from_file(assessment, max_megapixels)
     high, low = clipped_shares(image)
     return Light(
         zones=_zones(image) if scene is None or raw is not None else _scene_zones(scene),
@@ -190,14 +193,16 @@ def needed_bracket(image: npt.NDArray[Any], residual: npt.NDArray[Any], *, thres
     )
 
 
-def _from_file(assessment: Assessment) -> tuple[FloatArray | None, RawLevels | None]:
-    """Scene light and sensor levels of the picture's file, as far as it holds them; its notes tell what it is."""
+def _from_file(assessment: Assessment, max_megapixels: float) -> tuple[FloatArray | None, RawLevels | None]:
+    """Scene light and sensor levels of the picture's file, as far as it holds them; its notes say what it is."""
     if assessment.path is None:
         return None, None
-    raw = any(note.startswith(_RAW_NOTE) for note in assessment.notes)
-    if not raw and not any(note.startswith(_SCENE_NOTE) for note in assessment.notes):
-        return None, None
-    return read_linear(assessment.path), read_raw_levels(assessment.path) if raw else None
+    raw, preview, scene = (
+        any(note.startswith(begin) for note in assessment.notes) for begin in (_RAW_NOTE, _PREVIEW_NOTE, _SCENE_NOTE)
+    )
+    light = read_linear(assessment.path, max_megapixels=max_megapixels) if raw or scene else None
+    levels = read_raw_levels(assessment.path, max_megapixels=max_megapixels) if raw or preview else None
+    return light, levels
 
 
 def _strips(image: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:

@@ -48,7 +48,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """What the caller of `read` asks of every decoder.
+    """How `read` reads: its keywords, for those who pass them on.
 
     max_megapixels: pictures above it are refused before decoding, 10^6 pixels.
     working_size: None, or the working size at which the picture is needed (`filters.shrink.working_shape`): a decoder
@@ -107,7 +107,7 @@ def check_size(path: Path, width: int, height: int, max_megapixels: float) -> No
     if megapixels > max_megapixels:
         raise ImageError(
             f"{printable(path)}: {width} x {height} is {megapixels:.6g} megapixels, over the limit of "
-            f"{max_megapixels:g}; raise max_megapixels or make the picture smaller"
+            f"{max_megapixels:g}; raise max_megapixels (--max-megapixels) or make the picture smaller"
         )
 
 
@@ -123,8 +123,8 @@ def check_bytes(path: Path, width: int, height: int, bytes_per_pixel: float, max
     if size > limit:
         raise ImageError(
             f"{printable(path)}: {width} x {height} pixels of {bytes_per_pixel:g} bytes are {size:.6g} megabytes, over "
-            f"the limit of {limit:g} ({BYTES_PER_PIXEL} for each pixel of max_megapixels); export it with fewer "
-            "channels or bits"
+            f"the limit of {limit:g}: {BYTES_PER_PIXEL} for each pixel of max_megapixels (--max-megapixels); export it "
+            "with fewer channels or bits"
         )
 
 
@@ -160,9 +160,7 @@ def reading(path: Path) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(
-            f"{printable(path)}: not enough memory to read it; lower max_megapixels or make the picture smaller"
-        ) from error
+        raise ImageError(f"{printable(path)}: not enough memory to read it; make the picture smaller") from error
     except ImportError as error:
         raise ImageError(
             f"{printable(path)}: a library it needs cannot be loaded: {error}; install luxel again"
