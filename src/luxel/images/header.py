@@ -10,7 +10,6 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from luxel.errors import ImageError
 from luxel.images.formats import tags
+from luxel.images.formats.isobmff import boxes
 from luxel.images.formats.tiff_directories import survey
 from luxel.images.formats.webp_size import HEAD, webp_size
 from luxel.images.picture import decoding, reading
@@ -332,28 +332,14 @@ def _without_mark(block: bytes) -> bytes:
 def _cr3(data: tags.Block) -> _Places:
     """The boxes of a Canon CR3 that hold its directories (CMT1, CMT2) and its XMP packet."""
     places = _Places()
-    for name, start, end in _boxes(data, 0, len(data)):
+    for name, start, end in boxes(data, 0, len(data)):
         if name == b"uuid" and bytes(data[start : start + 16]).hex() == _CR3_XMP:
             places.xmp = bytes(data[start + 16 : end])
-        for inner, inner_start, inner_end in _boxes(data, start, end) if name == b"moov" else ():
+        for inner, inner_start, inner_end in boxes(data, start, end) if name == b"moov" else ():
             if inner == b"uuid" and bytes(data[inner_start : inner_start + 16]).hex() == _CR3_TAGS:
-                boxes = {n: bytes(data[a:b]) for n, a, b in _boxes(data, inner_start + 16, inner_end)}
-                places.blocks = [boxes[n] for n in (b"CMT1", b"CMT2") if n in boxes]
+                directories = {n: bytes(data[a:b]) for n, a, b in boxes(data, inner_start + 16, inner_end)}
+                places.blocks = [directories[n] for n in (b"CMT1", b"CMT2") if n in directories]
     return places
-
-
-def _boxes(data: tags.Block, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first and last byte of the content of every box. Source: ISO/IEC 14496-12, 4.2."""
-    while start + 8 <= end:
-        size, name, head = int.from_bytes(data[start : start + 4], "big"), bytes(data[start + 4 : start + 8]), 8
-        if size == 1:
-            size, head = int.from_bytes(data[start + 8 : start + 16], "big"), 16
-        elif size == 0:
-            size = end - start
-        if size < head:
-            return
-        yield name, start + head, min(start + size, end)
-        start += size
 
 
 def _hdr_size(head: bytes) -> tuple[int, int]:

@@ -9,7 +9,9 @@ import numpy as np
 from luxel.errors import ImageError
 from luxel.images.colour import cicp
 from luxel.images.formats import pillow
+from luxel.images.formats.av1 import colour_codes
 from luxel.images.formats.clean_aperture import clean_aperture
+from luxel.images.formats.isobmff import Item, primary_item
 from luxel.images.picture import Array, Raster, check_size, decoding, read_bytes
 from luxel.text import printable
 
@@ -21,10 +23,13 @@ def decode_avif(path: Path, max_megapixels: float) -> Raster:
     """The primary picture of an AVIF file. Raises ImageError: truncated, HDR-encoded, too large."""
     raster = pillow.decode(path, "AVIF", max_megapixels)
     data = read_bytes(path)
-    head = data[:_HEAD]
-    # av1C: four name bytes, version, profile and level, then the two bits that say 10 and 12 bit (AV1-ISOBMFF 2.3).
-    at = head.find(b"av1C")
-    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    item = primary_item(data)
+    stated = dict(reversed(item.properties))
+    # av1C: version, profile and level, then the two bits that say 10 and 12 bit (AV1-ISOBMFF 2.3). Sequences have it
+    # outside the primary item.
+    at = data.find(b"av1C", 0, _HEAD)
+    configuration = stated.get(b"av1C", data[at + 4 : at + 8] if at >= 0 else b"")
+    flags = configuration[2] if len(configuration) > 2 else 0
     raster.bits = 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
     if raster.bits > 8:
         with decoding(path, "AVIF"):
@@ -36,16 +41,28 @@ def decode_avif(path: Path, max_megapixels: float) -> Raster:
         else:
             raster.notes.append(f"{raster.bits} bit read at 8 bit")
     try:
-        part = clean_aperture(data, raster.samples.shape[1], raster.samples.shape[0])
+        part = clean_aperture(stated.get(b"clap", b""), raster.samples.shape[1], raster.samples.shape[0])
     except ValueError as error:
         raise ImageError(f"{printable(path)}: damaged AVIF: its clean aperture: {error}; export it again") from error
     if part is not None and raster.samples[part].shape != raster.samples.shape:
         raster.samples = np.ascontiguousarray(raster.samples[part])
         raster.notes.append("pixels outside the clean aperture cut")
-    box = head.find(b"colrnclx")
-    if raster.icc is None and box >= 0:
-        cicp.apply(raster, path, int.from_bytes(head[box + 8 : box + 10]), int.from_bytes(head[box + 10 : box + 12]))
+    if raster.icc is None and (codes := _colour_codes(data, item)) is not None:
+        cicp.apply(raster, path, *codes)
     return raster
+
+
+def _colour_codes(data: bytes, item: Item) -> tuple[int, int] | None:
+    """Primaries and transfer that an AVIF file states in its boxes, or else in its bitstream."""
+    box = next((content for name, content in item.properties if name == b"colr" and content[:4] == b"nclx"), None)
+    if box is None and (at := data.find(b"colrnclx", 0, _HEAD)) >= 0:
+        box = data[at + 4 : at + 12]
+    if box is not None and len(box) >= 8:
+        return int.from_bytes(box[4:6]), int.from_bytes(box[6:8])
+    for offset, length in item.places:
+        if (codes := colour_codes(data[offset : offset + min(length, _HEAD)])) is not None:
+            return codes
+    return None
 
 
 def decode_heic(path: Path, max_megapixels: float) -> Raster:
