@@ -83,7 +83,7 @@ def write_back(
         referenced: list[str] = []
         layers = 0
         relabelled = set()
-        with locked(dataset):
+        with locked(dataset, DatasetError):
             for target in current:
                 decided = adjudication_of(session, target.scene, target.frame)
                 if target.frame is None:

@@ -4,12 +4,14 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import write_file, writing_file
+from luxel.jobs.lock import locked
 
 Row = dict[str, Any]
 """One picture's result as plain JSON values: `path`, the values of `Assessment.to_dict`, `outputs`, `error`."""
@@ -57,18 +59,20 @@ class Journal:
         """Opens `folder`/results.jsonl, made if needed. resume: keep the rows there, else start empty.
 
         A half-written line (the run was killed while it wrote) is removed. Raises LuxelError when the folder cannot
-        be written.
+        be written, or another run writes there.
         """
         self.path = folder / FILE_NAME
         self._rows: dict[str, tuple[Stamp, Row]] = {}
+        self._held = ExitStack()
+        self._held.enter_context(locked(folder))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             if resume and self.path.exists():
                 self._load()
-            elif self.path.exists():
-                self.path.unlink()
+            else:
+                self.path.unlink(missing_ok=True)
             self._file: BinaryIO = self.path.open("ab")
         except OSError as error:
+            self._held.close()
             raise LuxelError(f"{self.path}: {error.strerror}; choose another --out folder") from error
         self._synced = time.monotonic()
 
@@ -81,7 +85,7 @@ class Journal:
         return [stamp for stamp, _ in self._rows.values()]
 
     def append(self, stamp: Stamp, row: Row) -> None:
-        """Stores a row. Raises LuxelError when the disk refuses it."""
+        """Stores a row. Raises LuxelError when it cannot be written."""
         self._rows[stamp.file] = (stamp, row)
         try:
             self._file.write(_line(stamp, row))
@@ -98,7 +102,11 @@ class Journal:
         self._replace([_line(*self._rows[file]) for file in files])
 
     def close(self) -> None:
-        """Forces what was appended to disk and closes the file."""
+        """Forces what was appended to disk, closes the file and gives the folder free."""
+        with self._held:
+            self._close_file()
+
+    def _close_file(self) -> None:
         if not self._file.closed:
             self._sync()
             self._file.close()
@@ -122,7 +130,7 @@ class Journal:
                 file.write(b"".join(kept))
 
     def _replace(self, lines: list[bytes]) -> None:
-        self.close()
+        self._close_file()
         write_file(self.path, b"".join(lines), sync=True, remedy="free some space and add --resume")
 
 

@@ -1,9 +1,10 @@
 """The `luxel` command. Command files import only typer at the top: help must not wait for NumPy or ONNX Runtime."""
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +40,20 @@ def _on_one_line() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _flushed_stdout() -> Iterator[None]:
+    """What was printed reaches its file or pipe while an error can still be one line, not when the process ends."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # what is left goes nowhere: writing it again would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
 class _Commands(TyperGroup):
     """All commands; what the user can fix becomes one line and exit code 2, never a traceback."""
 
@@ -48,7 +63,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _on_one_line():
+            with _on_one_line(), _flushed_stdout():
                 return super().invoke(ctx)
         except LuxelError as error:
             say(str(error))
@@ -56,7 +71,7 @@ class _Commands(TyperGroup):
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            say(f"{error.filename or 'output'}: {error.strerror}; free some space, or write to another disk")
+            say(f"{error.filename or 'standard output'}: {error.strerror}; free some space, or write to another disk")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             say("stopped")
@@ -109,6 +124,9 @@ def luxel(
 
 def main() -> None:
     """Entry point of the `luxel` command. Exit code 0: fine, 1: some pictures failed, 2: usage, 130: stopped."""
+    # A stream that was closed before the start (>&-) is missing: what would go there goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     # Text that the terminal's encoding cannot hold must not stop a listing half way.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

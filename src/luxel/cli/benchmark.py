@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.console import Column, Progress, note, print_table, put, require, say, track
+from luxel.cli.console import Column, Progress, note, output_folder, print_table, put, require, say, track
 from luxel.cli.options import with_groups
 
 if TYPE_CHECKING:
@@ -135,36 +135,38 @@ def run(
     if released is not None:
         chosen.append(RELEASED)
     each = Budget.parse(protocol.budget)
-    frames = prepare_frames(
-        protocol.data,
-        protocol.side,
-        out / "frames",
-        progress=lambda stream, total: track(stream, total, "preparing frames"),
-    )
-    settings = BenchmarkSettings(
-        frames=frames,
-        out=out,
-        budget=each,
-        batch=protocol.batch,
-        threads=device.threads,
-        released=released,
-        trunks=tuple(TrunkWeights.parse(text) for text in trunk or ()),
-        accelerator=device.accelerator,
-        devices=device.devices,
-        nodes=device.nodes,
-        precision=device.precision,
-    )
-    jobs = plan(chosen, protocol.task, splits=protocol.splits, seeds=protocol.seeds)
-    trained = sum(not is_untrained(job.method) for job in jobs)
-    note(f"{len(jobs)} rows, {trained} to train with {each} each")
-    with Progress("measuring", len(jobs)) as bar:
-        made = run_rows(
-            jobs,
-            settings,
-            report=note,
-            starting=lambda done, job: bar.update(done, str(job)),
-            retry_failed=retry_failed,
+    # With several nodes, as many runs write into one folder, by rank.
+    with output_folder(out if device.nodes == 1 else None):
+        frames = prepare_frames(
+            protocol.data,
+            protocol.side,
+            out / "frames",
+            progress=lambda stream, total: track(stream, total, "preparing frames"),
         )
+        settings = BenchmarkSettings(
+            frames=frames,
+            out=out,
+            budget=each,
+            batch=protocol.batch,
+            threads=device.threads,
+            released=released,
+            trunks=tuple(TrunkWeights.parse(text) for text in trunk or ()),
+            accelerator=device.accelerator,
+            devices=device.devices,
+            nodes=device.nodes,
+            precision=device.precision,
+        )
+        jobs = plan(chosen, protocol.task, splits=protocol.splits, seeds=protocol.seeds)
+        trained = sum(not is_untrained(job.method) for job in jobs)
+        note(f"{len(jobs)} rows, {trained} to train with {each} each")
+        with Progress("measuring", len(jobs)) as bar:
+            made = run_rows(
+                jobs,
+                settings,
+                report=note,
+                starting=lambda done, job: bar.update(done, str(job)),
+                retry_failed=retry_failed,
+            )
     put(f"{out}: {len(made)} rows made, {len(jobs) - len(made)} were there; luxel benchmark table {out}")
     raise typer.Exit(1 if any(row.status == "failed" for row in made) else 0)
 

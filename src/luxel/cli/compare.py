@@ -55,28 +55,28 @@ def compare(
 
     matching = match(original, enhanced)
     assessor = network.assessor(threshold=threshold)
-    drawn: Sheets | None = None
-    if out is not None:
-        output_folder(out, [original, *enhanced])
-        drawn = Sheets(out, sheets, palette=palette, limit=limit)
-    with Progress("comparing", len(matching.cases), show=len(matching.cases) > 1) as progress:
-        progress.update(0)
-        comparison = compare_versions(matching, assessor, each=drawn.add if drawn else None, progress=progress.advance)
-    ranks = ranking(comparison)
-    notes = [*matching.unmatched, *comparison.left_out, *(f"warning: {line}" for line in comparison.unlike)]
-    _print(comparison, ranks)
-    for note in notes:
-        say(note)
-    if out is not None and drawn is not None:
-        made_by = f"{assessor.weights.name} ({assessor.weights.sha256[:12]})"
-        files = drawn.files()
-        write = partial(write_file, remedy="choose another --out folder")
-        write(out / "ranking.csv", results.ranking_csv(comparison, ranks))
-        write(out / "pictures.csv", results.pictures_csv(comparison))
-        write(out / "compare.html", results.page(comparison, ranks, files, notes, weights=made_by))
-        count = len(comparison.figures)
-        which = "" if len(files) == count else f" of {count} pictures (--sheets)"
-        say(f"wrote {out}: ranking.csv, pictures.csv, compare.html, {len(files)} *.compare.png{which}")
+    with output_folder(out, [original, *enhanced]):
+        drawn = None if out is None else Sheets(out, sheets, palette=palette, limit=limit)
+        with Progress("comparing", len(matching.cases), show=len(matching.cases) > 1) as progress:
+            progress.update(0)
+            comparison = compare_versions(
+                matching, assessor, each=drawn.add if drawn else None, progress=progress.advance
+            )
+        ranks = ranking(comparison)
+        notes = [*matching.unmatched, *comparison.left_out, *(f"warning: {line}" for line in comparison.unlike)]
+        _print(comparison, ranks)
+        for note in notes:
+            say(note)
+        if out is not None and drawn is not None:
+            made_by = f"{assessor.weights.name} ({assessor.weights.sha256[:12]})"
+            files = drawn.files()
+            write = partial(write_file, remedy="choose another --out folder")
+            write(out / "ranking.csv", results.ranking_csv(comparison, ranks))
+            write(out / "pictures.csv", results.pictures_csv(comparison))
+            write(out / "compare.html", results.page(comparison, ranks, files, notes, weights=made_by))
+            count = len(comparison.figures)
+            which = "" if len(files) == count else f" of {count} pictures (--sheets)"
+            say(f"wrote {out}: ranking.csv, pictures.csv, compare.html, {len(files)} *.compare.png{which}")
     raise typer.Exit(1 if comparison.left_out else 0)
 
 

@@ -5,7 +5,8 @@ names of files come from strangers.
 """
 
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -156,15 +157,20 @@ def require(extra: str, command: str) -> None:
         raise MissingExtraError(command, extra)
 
 
-def output_folder(out: "Path", inputs: Iterable["Path"] = ()) -> None:
-    """Makes the folder of a command's files.
+@contextmanager
+def output_folder(out: "Path | None", inputs: Iterable["Path"] = ()) -> Iterator[None]:
+    """Makes the folder of a command's files and holds its lock while the block runs: one run at a time writes there.
 
+    out: None for a command that writes no files.
     inputs: files and folders that are read; the folder of none of them may be `out`.
-    Raises LuxelError when it cannot be made, or holds inputs.
+    Raises LuxelError when it cannot be made, holds inputs, or another run writes there.
     """
+    if out is None:
+        yield
+        return
     if any(out.resolve() == (path if path.is_dir() else path.parent).resolve() for path in inputs):
         raise LuxelError(f"{out}: holds the pictures that are read; choose another --out folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LuxelError(f"{out}: cannot be made ({error.strerror}); choose another --out folder") from error
+    from luxel.jobs.lock import locked
+
+    with locked(out):
+        yield

@@ -38,9 +38,9 @@ def demo(
     )
     assessor = settings.assessor()
     picture = Found(out / "backlit.jpg", "backlit")
-    output_folder(out)
-    write_file(picture.path, files("luxel.cli").joinpath("backlit.jpg").read_bytes())
-    row = assess_one(picture, settings, assessor, out)
+    with output_folder(out):
+        write_file(picture.path, files("luxel.cli").joinpath("backlit.jpg").read_bytes())
+        row = assess_one(picture, settings, assessor, out)
     if row["error"]:
         raise LuxelError(f"{picture.path}: {row['error']}")
     print_results([row])

@@ -70,22 +70,24 @@ def light(
     from luxel.jobs.find import find
 
     assessor = network.assessor()
-    if out is not None:
-        output_folder(out)
     failed = False
-    for found in find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say):
-        path = str(found.path)
-        try:
-            assessment = assessor.assess(found.path)
-            numbers = measure(assessment)
-            files = [] if out is None else _draw(assessment, found, drawings, out)
-        except Exception as error:
-            failed = True
-            reason = reason_of(error, path)
-            _print(json, {"path": path, "error": reason}, [f"{path}: {reason}"])
-            continue
-        row = {"path": path, "error": None, **numbers.to_dict(), "outputs": [str(file) for file in files]}
-        _print(json, row, [path, *(f"  {line}" for line in numbers.lines()), *(f"  wrote {file}" for file in files)])
+    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
+    with output_folder(out):
+        for found in pictures:
+            path = str(found.path)
+            try:
+                assessment = assessor.assess(found.path)
+                numbers = measure(assessment)
+                files = [] if out is None else _draw(assessment, found, drawings, out)
+            except Exception as error:
+                failed = True
+                reason = reason_of(error, path)
+                _print(json, {"path": path, "error": reason}, [f"{path}: {reason}"])
+                continue
+            row = {"path": path, "error": None, **numbers.to_dict(), "outputs": [str(file) for file in files]}
+            _print(
+                json, row, [path, *(f"  {line}" for line in numbers.lines()), *(f"  wrote {file}" for file in files)]
+            )
     raise typer.Exit(1 if failed else 0)
 
 

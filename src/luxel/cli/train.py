@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from luxel.cli.console import Progress, note, put, require, say, track
+from luxel.cli.console import Progress, note, output_folder, put, require, say, track
 from luxel.cli.options import CacheOption
 
 
@@ -34,16 +34,17 @@ def train(
 
         from luxel.train.holistic import fine_tune
 
-        rows = fine_tune(
-            loaded,
-            report=note,
-            progress=lambda pictures, total: track(pictures, total, "assessing"),
-        )
+        with output_folder(Path(loaded.output.folder)):
+            rows = fine_tune(
+                loaded,
+                report=note,
+                progress=lambda pictures, total: track(pictures, total, "assessing"),
+            )
         put(*dumps(rows, indent=1).splitlines())
         return
     from luxel.train import loop
 
-    with Progress("training", loaded.train.steps) as bar:
+    with output_folder(Path(loaded.output.folder)), Progress("training", loaded.train.steps) as bar:
         progress = loop.train(
             loaded,
             cache=cache,

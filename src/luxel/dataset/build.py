@@ -87,7 +87,7 @@ def build_dataset(
     twice = [scene for scene, n in Counter(source.scene_id for source in sources).items() if n > 1]
     if twice:
         raise DatasetError(f"two sources are called {twice[0]!r}; rename one, or build them into two datasets")
-    with locked(out):
+    with locked(out, DatasetError):
         _open(out, settings, rebuild=rebuild, name=name, taxonomy=taxonomy_file(out) if taxonomy is None else taxonomy)
         remove_leftovers(out / "scenes")
         outcomes: dict[str, SceneOutcome] = {}

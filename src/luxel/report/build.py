@@ -13,6 +13,7 @@ import luxel
 from luxel.assessment import weights
 from luxel.errors import LuxelError
 from luxel.jobs.find import Found
+from luxel.jobs.lock import locked_file
 from luxel.jobs.processes import TaskError, results, usable_cores
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure
 from luxel.report.page import page_at
@@ -67,7 +68,7 @@ def build(
         "map": {"step": MAP_STEP, "zero": MAP_ZERO},
     }
     facts: dict[int, dict[str, Any]] = {}
-    with page_at(out, title=f"{folder} – exposure report") as page:
+    with locked_file(out), page_at(out, title=f"{folder} – exposure report") as page:
         for done, (number, entry) in enumerate(_entries(pictures, look, jobs), start=1):
             page.add(number, entry)
             facts[number] = entry.facts

@@ -82,7 +82,7 @@ def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None)
 
     errors: [N] finite, >= 0, one per scene of the row: MAE of a picture's map, or |error| of its score.
     A measure that is nan is stored as None. Raises LuxelError for a measure or error that is infinite, errors of
-    another shape, a failed row without a reason, or a disk that refuses.
+    another shape, a failed row without a reason, or a file that cannot be written.
     """
     path = _path(folder, row.method, row.task, row.split, row.seed)
     stored = _defined(row, path)

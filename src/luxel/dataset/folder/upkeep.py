@@ -70,7 +70,7 @@ def relabel(
     that is no dataset, or an unknown scene.
     """
     rules = settings_of(out).rules
-    with locked(out):
+    with locked(out, DatasetError):
         changed, notes = 0, []
         for folder in scene_folders(out, scenes):
             record, _, rows = read_scene(folder)
@@ -91,7 +91,7 @@ def rereference(
     Parameters, result and errors as `relabel`; DatasetError too for decisions that are not one for each block.
     """
     settings = settings_of(out)
-    with locked(out):
+    with locked(out, DatasetError):
         chosen = [folder.name for folder in scene_folders(out, scenes) if read_zones(folder)]
         for scene in chosen:
             folder = scene_folder(out, scene)
@@ -107,7 +107,7 @@ def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> Non
     scene that is not there, a zone outside its range, or no name.
     """
     dataset_record(out)
-    with locked(out):
+    with locked(out, DatasetError):
         (folder,) = scene_folders(out, [scene])
         decisions = {decision.block: decision for decision in read_zones(folder)}
         for block, zone in zones.items():
@@ -120,7 +120,7 @@ def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> Non
 def resplit(out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES) -> list[FrameRow]:
     """Splits a dataset anew by seeds `seed` ... `seed + 4` and finishes it. Returns the rows."""
     record = dataset_record(out)
-    with locked(out):
+    with locked(out, DatasetError):
         split_rows([], seed=seed, shares=shares)  # refuses shares that make no sense before anything is written
         write_json(out / DATASET, {**record, "split": {"seed": seed, "shares": list(shares)}})
         return finish(out)
@@ -129,7 +129,7 @@ def resplit(out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES) -> li
 def refresh(out: Path) -> list[FrameRow]:
     """Writes what belongs to the dataset as a whole again, as `finish` does. Returns the rows."""
     dataset_record(out)
-    with locked(out):
+    with locked(out, DatasetError):
         return finish(out)
 
 

@@ -125,7 +125,7 @@ def import_released(
         )
     rows = released_rows(folder, tables)
     imported = {"layout": "IEA40K as released", "lists": [table.name for table in find_tables(folder, tables)]}
-    with locked(out):
+    with locked(out, DatasetError):
         if (out / DATASET).exists() and dataset_record(out).get("imported") != imported:
             raise DatasetError(f"{out}: holds another dataset; give a new folder")
         if not (out / DATASET).exists() and any(not entry.name.startswith(".") for entry in out.iterdir()):
