@@ -213,7 +213,7 @@ def test_what_cannot_go_on_ends_the_run(tmp_path: Path, settings: Settings) -> N
     with pytest.raises(LuxelError, match="give --out"):
         Run(images_in([str(a)]), settings, resume=True)
     (tmp_path / "file").touch()
-    with pytest.raises(LuxelError, match="--out"):
+    with pytest.raises(LuxelError, match="choose another place"):
         Run(images_in([str(a)]), settings, out=tmp_path / "file")
     blocked = Settings(settings.weights, outputs=("heatmap",))
     (tmp_path / "out2/a.heatmap.jpg").mkdir(parents=True)
@@ -321,6 +321,7 @@ def test_the_journal_file_ends_in_the_order_of_the_pictures(tmp_path: Path) -> N
     for name in ("c", "elsewhere", "a", "b"):
         journal.append(Stamp(name, 1, 1, "s", name), {"path": name, "error": None})
     journal.finish(["a", "b", "c"])
+    journal.close()
     lines = (tmp_path / FILE_NAME).read_text().splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["elsewhere", "a", "b", "c"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME], "nothing temporary stays"

@@ -342,7 +342,7 @@ def test_the_command_prints_and_writes(tmp_path: Path, weights: Path) -> None:
     [
         (["in", "gone"], "gone: no such file"),
         (["in", "fec", "--out", "fec"], "choose another --out"),
-        (["in", "fec", "--out", "in/a.png"], "cannot be made"),
+        (["in", "fec", "--out", "in/a.png"], "cannot be written: File exists"),
         (["in", "fec", "--limit", "0"], "--limit"),
         (["in", "fec", "--threshold", "1.5"], "threshold"),
         (["in", "fec", "--weights", "gone.onnx"], "no such weights file"),

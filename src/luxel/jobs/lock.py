@@ -17,34 +17,44 @@ _RETRIES = 20
 
 
 @contextmanager
-def locked(folder: Path, error: type[LuxelError] = LuxelError, *, name: str = LOCK) -> Iterator[None]:
-    """Holds a folder's lock while the block runs; the folder is made if needed.
+def locked(folder: Path, error: type[LuxelError] = LuxelError) -> Iterator[None]:
+    """Holds a folder's lock while the block runs; the folder is made if needed, the lock's file removed at the end.
 
     error: what is raised when another process holds it, naming that process, or when the folder cannot be written.
-    name: of the lock's file, which is removed at the end; another name is another lock.
     """
-    try:
+    with _unwritable(folder, error):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _take(folder / name)
-    except OSError as reason:
-        raise error(f"{folder}: cannot be written: {reason.strerror}; choose another folder") from reason
+    with _held(folder / LOCK, folder, error):
+        yield
+
+
+@contextmanager
+def locked_file(path: Path, error: type[LuxelError] = LuxelError) -> Iterator[None]:
+    """Holds the lock of a file that is about to be written, as `locked` does for a folder; its folder must be there."""
+    with _held(path.with_name(f".{path.name}.lock"), path, error):
+        yield
+
+
+@contextmanager
+def _held(lock: Path, place: Path, error: type[LuxelError]) -> Iterator[None]:
+    with _unwritable(place, error):
+        descriptor = _take(lock)
     if descriptor is None:
-        raise error(
-            f"{folder}: another luxel is writing here ({_holder(folder / name)}); wait for it to end, or choose another"
-        )
+        raise error(f"{place}: another luxel is writing here ({_holder(lock)}); wait for it to end, or choose another")
     try:
         yield
     finally:
         with suppress(OSError):
-            (folder / name).unlink()
+            lock.unlink()
         os.close(descriptor)
 
 
 @contextmanager
-def locked_file(path: Path) -> Iterator[None]:
-    """Holds the lock of a file that is about to be written, as `locked` does for a folder."""
-    with locked(path.parent, name=f".{path.name}.lock"):
+def _unwritable(place: Path, error: type[LuxelError]) -> Iterator[None]:
+    try:
         yield
+    except OSError as reason:
+        raise error(f"{place}: cannot be written: {reason.strerror}; choose another place") from reason
 
 
 def _take(path: Path) -> int | None:
