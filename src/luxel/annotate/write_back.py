@@ -35,6 +35,7 @@ from luxel.dataset.folder.upkeep import relabel, rereference
 from luxel.dataset.labels.layers import Layer, layer_folder, new_layer_id, write_layer
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.dataset.reference.zone_decisions import ZoneDecision, zone_of_lightness
+from luxel.errors import DatasetError
 from luxel.jobs.lock import locked
 from luxel.photometry import lightness
 from luxel.residual_files import SCALE
