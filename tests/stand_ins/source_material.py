@@ -1,5 +1,6 @@
 """Source files for tests of scanning and developing: JPEG with EXIF, DNG, HDR, and frames of a moving camera."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ def write_dng(
     f_number: float = 8.0,
     iso: int = 200,
     seconds: float = 0.0,
+    more: Sequence[tuple[Any, ...]] = (),
 ) -> Path:
-    """A small uncompressed Bayer DNG (RGGB, 16 bit).
+    """A small uncompressed Bayer DNG (RGGB, 16 bit). more: further tags, as tifffile takes them.
 
     camera: [H, W, 3] linear camera RGB, 1.0 = saturation; the camera's space is linear sRGB. neutral: what a grey is in
     camera RGB.
@@ -120,6 +122,7 @@ def write_dng(
         (50721, "2i", 9, rational(XYZ_TO_SRGB), True),
         (50728, "2I", 3, rational(neutral), True),
         (50778, "H", 1, 21, True),
+        *more,
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     tifffile.imwrite(path, stored, photometric=32803, planarconfig=None, metadata=None, extratags=tags)

@@ -17,6 +17,7 @@ from luxel.errors import LuxelError
 from luxel.images.sniff import RAW_SUFFIXES
 from luxel.jobs.atomic import writing_file
 from luxel.report import xmp
+from luxel.report.embedded import embedded_rating
 
 SidecarStyle = Literal["auto", "darktable", "adobe", "both"]
 """How sidecars are named: darktable IMG.CR2.xmp (digiKam too), adobe IMG.xmp (Lightroom, Bridge, Capture One).
@@ -195,29 +196,33 @@ def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Chan
     before: int | None = None
     try:
         data = xmp.load(sidecar)
+        found = xmp.read(data) if data is not None else xmp.UNRATED
+        before, inside = found.rating, ""
+        # 0 means unrated (XMP specification), so nobody's judgement is lost there.
+        if not overwrite and (not before or found.ours):
+            own = embedded_rating(wish.picture)
+            if own.rating and not own.ours:
+                # A rating that luxel set before it looked there must not stand against it.
+                if found.ours and wish.ours and before != own.rating:
+                    wish = Wish(wish.picture, own.rating)
+                else:
+                    found, before, inside = own, own.rating, " inside the picture"
+        if (before or 0) == wish.rating and found.ours == (wish.ours and wish.rating != 0):
+            return Change(wish.picture, sidecar, before, before, "same")
+        by_a_person = bool(before) and not found.ours
+        if by_a_person and (before == wish.rating or not overwrite):
+            kept: SidecarOutcome = "same" if before == wish.rating else "kept"
+            reason = "" if kept == "same" else f"rated before{inside}; --overwrite replaces it"
+            return Change(wish.picture, sidecar, before, before, kept, reason)
         if data is None:
-            if wish.rating == 0:
-                return Change(wish.picture, sidecar, None, None, "same")
             content = xmp.new(wish.rating, ours=wish.ours, creator=f"luxel {luxel.__version__}")
-            outcome: SidecarOutcome = "new"
         else:
-            found = xmp.read(data)
-            before = found.rating
-            if (before or 0) == wish.rating and found.ours == (wish.ours and wish.rating != 0):
-                return Change(wish.picture, sidecar, before, before, "same")
-            # 0 means unrated (XMP specification), so nobody's judgement is lost there.
-            by_a_person = bool(before) and not found.ours
-            if by_a_person and (before == wish.rating or not overwrite):
-                kept: SidecarOutcome = "same" if before == wish.rating else "kept"
-                reason = "" if kept == "same" else "rated before; --overwrite replaces it"
-                return Change(wish.picture, sidecar, before, before, kept, reason)
             content = xmp.with_rating(data, wish.rating, ours=wish.ours)
-            outcome = "change"
         if write:
             _write(sidecar, content)
     except LuxelError as error:
         return Change(wish.picture, sidecar, before, before, "refused", str(error))
-    return Change(wish.picture, sidecar, before, wish.rating, outcome)
+    return Change(wish.picture, sidecar, before, wish.rating, "new" if data is None else "change")
 
 
 def _write(sidecar: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ ours: the stars that luxel itself set from a score. While both agree the rating 
 """
 
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -37,6 +38,10 @@ class Sidecar:
 
     rating: int | None
     ours: bool
+
+
+UNRATED = Sidecar(None, ours=False)
+"""What nobody rated."""
 
 
 def read(data: bytes) -> Sidecar:
@@ -94,7 +99,10 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
 def load(path: Path) -> bytes | None:
     """The bytes of a sidecar, None if there is no such file. Raises SidecarError when it cannot be read."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()  # before opening: a pipe or a device would be waited for without end
+        if not stat.S_ISREG(status.st_mode):
+            raise SidecarError("is not a regular file")
+        if status.st_size > MAX_BYTES:
             raise SidecarError(f"is larger than {MAX_BYTES // 2**20} MB")
         return path.read_bytes()
     except FileNotFoundError:
@@ -224,12 +232,17 @@ def _scan(data: bytes) -> _Found:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise SidecarError(f"is not well-formed XML (line {error.lineno}); mend or remove it") from error
+        raise SidecarError(f"is not well-formed XML (line {error.lineno}); correct or remove it") from error
     except UnicodeDecodeError as error:
         raise SidecarError("is not in UTF-8; save it as UTF-8 first") from error
     if found.place < 0:
-        raise SidecarError("holds no rdf:Description, so it is no XMP sidecar")
-    found.rest = _rest(data)
+        raise SidecarError("holds no rdf:Description, so it is not an XMP sidecar")
+    try:
+        found.rest = _rest(data)
+    except ElementTree.ParseError as error:
+        raise SidecarError(f"is not well-formed XML ({error}); correct or remove it") from error
+    except RecursionError as error:
+        raise SidecarError("is nested too deep for a sidecar; correct or remove it") from error
     return found
 
 
