@@ -116,7 +116,7 @@ def test_what_cannot_be_matched_is_told_in_one_line(
 def test_figures_are_those_of_the_map(tmp_path: Path, assessor: Assessor) -> None:
     # The stand-in says r = 0.5 - Y', so a grey of level n has |r| = |0.5 - n / 255|.
     files = [write(tmp_path / f"{level}.png", level) for level in (26, 102, 230)]
-    result = compare_versions(match(files[0], files[1:]), assessor)
+    result = compare_versions(match(files[0], files[1:]), lambda: assessor)
     figures = result.figures["26"]
     for version, level in zip(result.versions, (26, 102, 230), strict=True):
         assert figures[version].residual == pytest.approx(abs(0.5 - level / 255), abs=2e-3)
@@ -132,14 +132,14 @@ def test_an_unreadable_version_leaves_its_picture_out_for_all(tmp_path: Path, as
     for file in ("in/a.png", "in/b.png", "fec/a.png"):
         write(tmp_path / file)
     (tmp_path / "fec/b.png").write_bytes(b"no picture")
-    result = compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+    result = compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), lambda: assessor)
     assert list(result.figures) == ["a"]
     assert len(result.left_out) == 1
     assert "b.png" in result.left_out[0]
     assert "b is left out" in result.left_out[0]
     (tmp_path / "fec/a.png").write_bytes(b"")
     with pytest.raises(LuxelError, match="nothing to compare"):
-        compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), assessor)
+        compare_versions(match(tmp_path / "in", [tmp_path / "fec"]), lambda: assessor)
 
 
 def test_one_picture_has_no_interval_and_says_so() -> None:
@@ -207,7 +207,7 @@ def test_versions_that_lost_detail_never_rank_above_the_original(tmp_path: Path,
     for name, version in {**lost, "bright": bright}.items():
         images.write(tmp_path / f"{name}.png", np.rint(version).astype(np.uint8))
     result = compare_versions(
-        match(tmp_path / "in.png", [tmp_path / f"{name}.png" for name in (*lost, "bright")]), assessor
+        match(tmp_path / "in.png", [tmp_path / f"{name}.png" for name in (*lost, "bright")]), lambda: assessor
     )
     ranks = ranking(result)
     assert [rank.version for rank in ranks[:2]] == ["original", "bright"]

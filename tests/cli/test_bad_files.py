@@ -35,8 +35,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def luxel(weights: Path) -> Callable[..., Result]:
-    def run(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [*map(str, arguments), "--weights", str(weights)])
+    """Runs a command with stand-in weights, without a time limit, so that it works in this process."""
+
+    def run(command: str, *arguments: object) -> Result:
+        more = () if command == "criteria" else ("--timeout", "0", "--weights", weights)
+        return CliRunner().invoke(app, [command, *map(str, (*arguments, *more))])
 
     return run
 
@@ -163,3 +166,25 @@ def test_names_never_act_on_the_terminal(shoot: Path, luxel: Callable[..., Resul
             assert character not in shown.output, arguments
         assert not [line for line in shown.output.splitlines() if line.startswith("\u202e")]
         assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize("command", ["assess", "light", "score", "report", "compare"])
+def test_a_file_beyond_the_time_limit_is_a_row(
+    command: str, shoot: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    # Its cost grows with the area: nothing for the tiny images, half a minute for the large one.
+    slow = grey_target(tmp_path_factory.mktemp("slow") / "slow.onnx", size=1601)
+    for name in "ac":
+        images.write(shoot / f"{name}.png", np.full((8, 8, 3), 60, np.uint8))
+    images.write(shoot / "bad.png", np.full((300, 400, 3), 128, np.uint8))
+    arguments = {"report": [shoot, "--out", tmp_path / "page.html"], "compare": [shoot, tmp_path / "other"]}
+    if command == "compare":
+        shutil.copytree(shoot, tmp_path / "other")
+    given = arguments.get(command, [shoot, "--json"])
+    shown = CliRunner().invoke(app, [command, *map(str, given), "--weights", str(slow), "--timeout", "3"])
+    assert shown.exit_code == 1, shown.output
+    assert "took longer than" in shown.output
+    if command in ("assess", "light", "score"):
+        first, bad, last = reasons(shown)
+        assert (first, last) == (None, None)
+        assert bad == "took longer than 3 s and was stopped"

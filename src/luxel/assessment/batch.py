@@ -87,12 +87,14 @@ class Run:
         out: Path | None = None,
         jobs: int = 1,
         resume: bool = False,
+        timeout: float | None = None,
     ) -> None:
         """Plans the run; assesses nothing yet.
 
         pictures: from `find`. out: folder for results.jsonl and the files of `settings.outputs`. jobs: processes;
         1 works in this one. resume: keep the rows in out/results.jsonl whose file (path, size, time) and settings
         (weights too) are unchanged and whose outputs are still there; failed pictures are tried again.
+        timeout: seconds that one picture may take, in a process of its own that is ended then; None: no limit.
         Raises LuxelError for outputs or resume without `out`, outputs that would overwrite a picture, weights that
         cannot be used, a folder that cannot be written.
         """
@@ -105,6 +107,7 @@ class Run:
         self._settings = settings
         self._out = out
         self._jobs = jobs
+        self._timeout = timeout
         # Made before anything is written: unusable weights must not cost an earlier run's results.
         self._assessor = settings.assessor()
         fingerprint = settings.fingerprint(self._assessor.weights.sha256)
@@ -147,13 +150,13 @@ class Run:
                 self._journal.close()
 
     def _assessed(self, pictures: list[Found]) -> Iterator[tuple[int, Row]]:
-        if self._jobs == 1 or len(pictures) < 2:
+        if not pictures or (self._timeout is None and (self._jobs == 1 or len(pictures) < 2)):
             for n, picture in enumerate(pictures):
                 yield n, assess_one(picture, self._settings, self._assessor, self._out)
             return
         jobs = min(self._jobs, len(pictures))
         start = partial(_in_worker, self._settings, self._out, max(1, usable_cores() // jobs))
-        for n, result in results(pictures, start, jobs=jobs):
+        for n, result in results(pictures, start, jobs=jobs, timeout=self._timeout):
             yield n, _failure(pictures[n], result.reason) if isinstance(result, TaskError) else result
 
     def _standing(self, stamp: Stamp) -> Row | None:

@@ -21,6 +21,8 @@ from luxel.cli.options import (
     PathsArgument,
     RecursiveOption,
     ThresholdOption,
+    TimeoutOption,
+    time_limit,
     with_groups,
 )
 
@@ -72,6 +74,7 @@ def assess(
     outputs: OutputOptions,
     recursive: RecursiveOption = False,
     jobs: JobsOption = 1,
+    timeout: TimeoutOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume the run in --out: keep its rows for unchanged files.")
     ] = False,
@@ -112,7 +115,8 @@ def assess(
         head=head,
     )
     pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
-    run = Run(pictures, settings, out=out, jobs=jobs, resume=resume)
+    limit = time_limit(timeout, len(pictures))
+    run = Run(pictures, settings, out=out, jobs=jobs, resume=resume, timeout=limit)
     if run.earlier:
         say(f"{run.earlier} of {len(pictures)} pictures were done before")
 

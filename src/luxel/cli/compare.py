@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luxel.cli.console import Cell, Column, Progress, output_folder, print_table, put, say
-from luxel.cli.options import LimitOption, NetworkOptions, PaletteOption, ThresholdOption, with_groups
+from luxel.cli.options import (
+    LimitOption,
+    NetworkOptions,
+    PaletteOption,
+    ThresholdOption,
+    TimeoutOption,
+    time_limit,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from luxel.compare.compare import Comparison, Rank
@@ -32,6 +40,7 @@ def compare(
     palette: PaletteOption = "red-blue",
     limit: LimitOption = 0.5,
     threshold: ThresholdOption = 0.2,
+    timeout: TimeoutOption = None,
     network: NetworkOptions,
 ) -> None:
     """Rank enhanced versions of pictures by the exposure residual they leave.
@@ -48,19 +57,25 @@ def compare(
 
     Exit code: 0 all fine, 1 some pictures could not be compared, 2 wrong usage.
     """
+    from luxel.assessment.weights import describe, locate
     from luxel.compare import results
     from luxel.compare.compare import compare_versions, match, ranking
     from luxel.compare.sheet import Sheets
     from luxel.jobs.atomic import write_file
 
     matching = match(original, enhanced)
-    assessor = network.assessor(threshold=threshold)
+    info = describe(locate(network.weights))
     with output_folder(out, [original, *enhanced]):
         drawn = None if out is None else Sheets(out, sheets, palette=palette, limit=limit)
         with Progress("comparing", len(matching.cases), show=len(matching.cases) > 1) as progress:
             progress.update(0)
             comparison = compare_versions(
-                matching, assessor, each=drawn.add if drawn else None, progress=progress.advance
+                matching,
+                partial(network.assessor, threshold=threshold),
+                threshold=threshold,
+                timeout=time_limit(timeout, len(matching.cases)),
+                each=drawn.add if drawn else None,
+                progress=progress.advance,
             )
         ranks = ranking(comparison)
         notes = [*matching.unmatched, *comparison.left_out, *(f"warning: {line}" for line in comparison.unlike)]
@@ -68,7 +83,7 @@ def compare(
         for note in notes:
             say(note)
         if out is not None and drawn is not None:
-            made_by = f"{assessor.weights.name} ({assessor.weights.sha256[:12]})"
+            made_by = f"{info.name} ({info.sha256[:12]})"
             files = drawn.files()
             write = partial(write_file, remedy="choose another --out folder")
             write(out / "ranking.csv", results.ranking_csv(comparison, ranks))

@@ -1,17 +1,27 @@
 """`luxel light`: photographers' numbers, and pictures that show exposure as cameras do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from luxel.cli.console import output_folder, put, say
-from luxel.cli.options import JsonOption, NetworkOptions, PathsArgument, RecursiveOption, with_groups
+from luxel.cli.options import (
+    JsonOption,
+    NetworkOptions,
+    PathsArgument,
+    RecursiveOption,
+    TimeoutOption,
+    time_limit,
+    with_groups,
+)
 
 if TYPE_CHECKING:
     from luxel.assessment.assessor import Assessment
+    from luxel.assessment.meter import Light
     from luxel.jobs.find import Found
 
 
@@ -46,6 +56,7 @@ def light(
     drawings: DrawingOptions,
     json: JsonOption = False,
     recursive: RecursiveOption = False,
+    timeout: TimeoutOption = None,
     network: NetworkOptions,
 ) -> None:
     """Zones, clipped shares, compensation, the bracket a scene needs, raw headroom; false-colour, zebra, zone pictures.
@@ -65,33 +76,48 @@ def light(
         raise typer.BadParameter("say which pictures: --false-colour, --zebra, --zones", param_hint="--out")
 
     from luxel import images
-    from luxel.assessment.meter import measure
-    from luxel.errors import reason_of
     from luxel.jobs.find import find
+    from luxel.jobs.processes import TaskError, ordered_results
 
-    assessor = network.assessor()
-    failed = False
     pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
+    limit = time_limit(timeout, len(pictures))
+    failed = False
     with output_folder(out):
-        for found in pictures:
+        measured = ordered_results(pictures, partial(_meter, network, drawings, out), jobs=1, timeout=limit)
+        for found, made in zip(pictures, measured, strict=True):
             path = str(found.path)
-            try:
-                assessment = assessor.assess(found.path)
-                numbers = measure(assessment)
-                files = [] if out is None else _draw(assessment, found, drawings, out)
-            except Exception as error:
+            if isinstance(made, TaskError | str):
                 failed = True
-                reason = reason_of(error, path)
+                reason = made if isinstance(made, str) else made.reason
                 _print(json, {"path": path, "error": reason}, [f"{path}: {reason}"])
                 continue
-            row = {"path": path, "error": None, **numbers.to_dict(), "outputs": [str(file) for file in files]}
-            _print(
-                json, row, [path, *(f"  {line}" for line in numbers.lines()), *(f"  wrote {file}" for file in files)]
-            )
+            numbers, files = made
+            row = {"path": path, "error": None, **numbers.to_dict(), "outputs": files}
+            lines = [*(f"  {line}" for line in numbers.lines()), *(f"  wrote {file}" for file in files)]
+            _print(json, row, [path, *lines])
     raise typer.Exit(1 if failed else 0)
 
 
-def _draw(assessment: "Assessment", found: "Found", drawings: DrawingOptions, out: Path) -> list[Path]:
+def _meter(
+    network: NetworkOptions, drawings: DrawingOptions, out: Path | None
+) -> "Callable[[Found], tuple[Light, list[str]] | str]":
+    """The function that measures one picture: its numbers and the files drawn, or the reason why there are none."""
+    from luxel.assessment.meter import measure
+    from luxel.errors import reason_of
+
+    assessor = network.assessor()
+
+    def work(found: "Found") -> "tuple[Light, list[str]] | str":
+        try:
+            assessment = assessor.assess(found.path)
+            return measure(assessment), [] if out is None else _draw(assessment, found, drawings, out)
+        except Exception as error:
+            return reason_of(error, found.path)
+
+    return work
+
+
+def _draw(assessment: "Assessment", found: "Found", drawings: DrawingOptions, out: Path) -> list[str]:
     """Draws and writes the pictures, at a screen's size; returns their paths."""
     from luxel.draw.false_colour import DRAWINGS
     from luxel.draw.files import write_drawing
@@ -102,7 +128,7 @@ def _draw(assessment: "Assessment", found: "Found", drawings: DrawingOptions, ou
     for kind in drawings.kinds:
         file = found.output(out, kind)
         write_drawing(file, DRAWINGS[kind](image, palette=drawings.palette))
-        files.append(file)
+        files.append(str(file))
     return files
 
 

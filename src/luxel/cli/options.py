@@ -37,6 +37,15 @@ PathsArgument = Annotated[
 RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
 JobsOption = Annotated[int, typer.Option(help="Files at a time, each in its own process.", min=1, metavar="N")]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that one file may take; 0: no limit. Default: 60 where there are several files.",
+        min=0.0,
+        metavar="SECONDS",
+        show_default=False,
+    ),
+]
 ThresholdOption = Annotated[
     float,
     typer.Option(
@@ -59,6 +68,26 @@ HeadOption = Annotated[
 ]
 CriteriaOption = Annotated[str, typer.Option(help="Shipped criteria, or your own .toml file.", metavar="NAME_OR_FILE")]
 CacheOption = Annotated[Path, typer.Option(help="Folder for rendered scenes.", metavar="DIR")]
+
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that one file of several may take."""
+
+
+def time_limit(timeout: float | None, files: int) -> float | None:
+    """The time limit of a run, None for none.
+
+    A limit needs a process that can be ended. Where one file is all there is, its start is not worth it unless asked
+    for, since Ctrl-C ends the command too.
+
+    timeout: seconds as given, 0 for no limit, None where nothing was said. files: how many there are.
+
+    >>> time_limit(None, 1), time_limit(None, 2), time_limit(0.0, 2), time_limit(5.0, 1)
+    (None, 60.0, None, 5.0)
+    """
+    if timeout is None:
+        return DEFAULT_TIMEOUT if files > 1 else None
+    return timeout or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

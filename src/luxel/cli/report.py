@@ -15,6 +15,8 @@ from luxel.cli.options import (
     NetworkOptions,
     RecursiveOption,
     ThresholdOption,
+    TimeoutOption,
+    time_limit,
     with_groups,
 )
 
@@ -61,6 +63,7 @@ def report(
         int, typer.Option(help="Long side in pixels of the pictures that open on a click.", min=200, max=4000)
     ] = 800,
     jobs: JobsOption = 1,
+    timeout: TimeoutOption = None,
     threshold: ThresholdOption = 0.2,
     rating: StarOptions,
     sidecars: SidecarOptions,
@@ -104,7 +107,8 @@ def report(
     )
     with Progress("assessing", len(pictures)) as progress:
         progress.update(0)
-        built = build(pictures, out, look, jobs=jobs, progress=progress.update)
+        limit = time_limit(timeout, len(pictures))
+        built = build(pictures, out, look, jobs=jobs, timeout=limit, progress=progress.update)
     count = f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'}"
     say(f"wrote {out}: {count}, {built.size / 1e6:.1f} MB ({built.size / len(pictures) / 1e3:.0f} kB each)")
     for facts in built.facts:

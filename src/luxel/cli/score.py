@@ -1,14 +1,15 @@
 """`luxel score`: pictures or saved maps scored by anyone's criteria."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from luxel.cli.console import Cell, Column, print_table, put, say, track
-from luxel.cli.options import CriteriaOption, NetworkOptions, RecursiveOption, with_groups
+from luxel.cli.options import CriteriaOption, NetworkOptions, RecursiveOption, TimeoutOption, time_limit, with_groups
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def score(
     scoring: ScoringOptions,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines with all numbers.")] = False,
     recursive: RecursiveOption = False,
+    timeout: TimeoutOption = None,
     network: NetworkOptions,
 ) -> None:
     """Score pictures, or maps saved before, by a table of criteria.
@@ -124,19 +126,31 @@ def score(
 
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
-    from luxel.criteria.scorer import find_files
+    from luxel.criteria.scorer import Scored, find_files
+    from luxel.jobs.processes import TaskError, ordered_results
 
     scorer = scoring.scorer(criteria, regions, network)
     files = find_files(paths, maps=scoring.maps, recursive=recursive, warn=say)
+    # Without a time limit this process scores, with the scorer it has.
+    limit = time_limit(timeout, len(files))
+    start = partial(_score_by, scoring, criteria, regions, network) if limit else lambda: scorer.score
+    made = ordered_results(files, start, jobs=1, timeout=limit)
     rows = []
-    for path in track(files, len(files), "scoring"):
-        row = scorer.score(path)
+    for path, result in zip(files, track(made, len(files), "scoring"), strict=True):
+        row = Scored(path, error=result.reason) if isinstance(result, TaskError) else result
         rows.append(row)
         if json:
             _print_json(row)
     if not json:
         _print_table(rows, scorer.criteria)
     raise typer.Exit(0 if all(row.verdict is not None and row.verdict.scored for row in rows) else 1)
+
+
+def _score_by(
+    scoring: ScoringOptions, criteria: str, regions: RegionOptions, network: NetworkOptions
+) -> "Callable[[Path], Scored]":
+    """What a process begins with: the function that scores one file."""
+    return scoring.scorer(criteria, regions, network).score
 
 
 def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:

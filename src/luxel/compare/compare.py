@@ -7,6 +7,7 @@ ranked last whatever its residual, because a uniform grey picture leaves next to
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
 from luxel.draw import heatmap
 from luxel.errors import LuxelError, reason_of
 from luxel.jobs.find import find, free_name
+from luxel.jobs.processes import TaskError, ordered_results
+from luxel.residual import DEFAULT_THRESHOLD
 
 ORIGINAL = "original"
 """Name of the first version, the one that was not enhanced."""
@@ -176,10 +179,20 @@ def match(original: Path, enhanced: Sequence[Path]) -> Matching:
     return Matching(versions, cases, tuple(unmatched))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One picture in all its versions: version name -> its figures, and what is drawn of it."""
+
+    figures: dict[str, Figures]
+    panels: dict[str, Panel]
+
+
 def compare_versions(
     matching: Matching,
-    assessor: Assessor,
+    start: Callable[[], Assessor],
     *,
+    threshold: float = DEFAULT_THRESHOLD,
+    timeout: float | None = None,
     each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
@@ -189,39 +202,57 @@ def compare_versions(
     over different pictures do not compare.
 
     matching: from `match`.
-    assessor: what assesses.
+    start: makes the assessor; must pickle if there is a time limit.
+    threshold: |r| above which a pixel counts as over- or underexposed, the assessor's.
+    timeout: seconds that one version may take, in a process that is ended then; None: no limit, in this process.
     each: called after each picture, with what can be drawn of it.
     progress: called with the name of each picture that is done.
     Raises LuxelError when no picture is left, and when no picture can be assessed (weights, full disk).
     """
-    comparison = Comparison(matching.versions, assessor.threshold)
-    for case in matching.cases:
-        figures: dict[str, Figures] = {}
-        panels: dict[str, Panel] = {}
-        before = None
-        path = case.files[ORIGINAL]
-        try:
-            for version, path in case.files.items():
-                assessment = assessor.assess(path)
-                small = reduced(assessment.image)
-                before = small if before is None else before  # The original comes first.
-                figures[version], panels[version] = _figures(assessment, before, small), _panel(assessment)
-            if each is not None:
-                each(case, figures, panels)
-        except Exception as error:
-            comparison.left_out.append(f"{path}: {reason_of(error, path)}; {case.name} is left out")
+    comparison = Comparison(matching.versions, threshold)
+    limit = None if timeout is None else timeout * len(matching.versions)
+    results = ordered_results(matching.cases, partial(_case_worker, start), jobs=1, timeout=limit)
+    for case, result in zip(matching.cases, results, strict=True):
+        reason = f"{case.files[ORIGINAL]}: {result.reason}" if isinstance(result, TaskError) else result
+        if isinstance(reason, Measured) and each is not None:
+            try:
+                each(case, reason.figures, reason.panels)
+            except Exception as error:
+                reason = f"{case.files[ORIGINAL]}: {reason_of(error, case.files[ORIGINAL])}"
+        progress(case.name)
+        if isinstance(reason, str):
+            comparison.left_out.append(f"{reason}; {case.name} is left out")
             continue
-        finally:
-            progress(case.name)
-        comparison.figures[case.name] = figures
+        comparison.figures[case.name] = reason.figures
         comparison.unlike += [
             f"{case.files[version]}: {NO_MATCH}; {case.files[ORIGINAL].name} shows something else, check the file names"
-            for version, numbers in figures.items()
+            for version, numbers in reason.figures.items()
             if not numbers.matches
         ]
     if not comparison.figures:
         raise LuxelError(f"nothing to compare: {comparison.left_out[0]}")
     return comparison
+
+
+def _case_worker(start: Callable[[], Assessor]) -> Callable[[Case], Measured | str]:
+    """What a process begins with: the function that measures one picture, or says why it cannot."""
+    assessor = start()
+
+    def measure(case: Case) -> Measured | str:
+        measured = Measured({}, {})
+        before = None
+        for version, path in case.files.items():
+            try:
+                assessment = assessor.assess(path)
+                small = reduced(assessment.image)
+                before = small if before is None else before  # The original comes first.
+                measured.figures[version] = _figures(assessment, before, small)
+                measured.panels[version] = _panel(assessment)
+            except Exception as error:
+                return f"{path}: {reason_of(error, path)}"
+        return measured
+
+    return measure
 
 
 def ranking(comparison: Comparison) -> list[Rank]:

@@ -42,13 +42,18 @@ def build(
     look: Look,
     *,
     jobs: int = 1,
+    timeout: float | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Built:
-    """Assesses the pictures and writes the page.
+    """The page, written, of pictures that are assessed for it. One that cannot be is a row with its reason.
 
-    out: the page, ending in .html. look: how to assess and show them. jobs: processes; 1 works in this one.
-    progress: called with the number of pictures done after each. A picture that cannot be assessed is a row with its
-    reason. Raises LuxelError for weights or criteria that cannot be used, for another ending, and when the page cannot
+    pictures: from `luxel.jobs.find.find`.
+    out: the page, ending in .html.
+    look: how to assess and show them.
+    jobs: processes; 1 without a time limit works in this one.
+    timeout: seconds that one picture may take; None: no limit.
+    progress: called with the number of pictures done after each.
+    Raises LuxelError for weights or criteria that cannot be used, for another ending, and when the page cannot
     be written.
     """
     if out.suffix.lower() not in SUFFIXES:
@@ -69,7 +74,7 @@ def build(
     }
     facts: dict[int, dict[str, Any]] = {}
     with locked_file(out), page_at(out, title=f"{folder} – exposure report") as page:
-        for done, (number, entry) in enumerate(_entries(pictures, look, jobs), start=1):
+        for done, (number, entry) in enumerate(_entries(pictures, look, jobs, timeout), start=1):
             page.add(number, entry)
             facts[number] = entry.facts
             progress(done)
@@ -77,15 +82,15 @@ def build(
     return Built(out, out.stat().st_size, [facts[n] for n in range(len(pictures))])
 
 
-def _entries(pictures: Sequence[Found], look: Look, jobs: int) -> Iterator[tuple[int, Entry]]:
+def _entries(pictures: Sequence[Found], look: Look, jobs: int, timeout: float | None) -> Iterator[tuple[int, Entry]]:
     jobs = min(jobs, len(pictures))
-    if jobs < 2:
+    if jobs < 2 and timeout is None:
         work = look.worker()
         for number, picture in enumerate(pictures):
             yield number, work(picture)
         return
     start = partial(look.worker, max(1, usable_cores() // jobs))
-    for number, result in results(pictures, start, jobs=jobs):
+    for number, result in results(pictures, start, jobs=jobs, timeout=timeout):
         yield number, failure(pictures[number], look, result.reason) if isinstance(result, TaskError) else result
 
 
