@@ -171,7 +171,7 @@ def pictures(folder: Path | None) -> tuple[Any, Any]:
 def released_row(checkpoint: Path | None) -> Row:
     import torch
 
-    from luxel.benchmark.protocol.released import SIDE, ReleasedNetwork, load_released
+    from luxel.model.released import SIDE, ReleasedNetwork, load_released
 
     network = load_released(checkpoint).network if checkpoint else ReleasedNetwork().eval()
     pair = torch.rand(1, 3, SIDE, SIDE).repeat(2, 1, 1, 1)

@@ -123,7 +123,7 @@ def evaluate(
     network = load(locate(weights))
     predictors = {**trivial_predictors(), "luxel": lambda image: predict(network, as_unit_float(image))}
     if released is not None:
-        from luxel.benchmark.protocol.released import load_released
+        from luxel.model.released import load_released
 
         authors = load_released(released)
         predictors["released checkpoint"] = lambda image: authors.predict(as_unit_float(image))
@@ -143,8 +143,8 @@ def evaluate(
         ]
         put(*people_markdown(joined(parts)).splitlines())
     if implied is not None:
-        from luxel.benchmark.protocol.released import load_released
         from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files
+        from luxel.model.released import load_released
 
         files = scene_files(scenes or [])[:pictures]
         maps, references = against_implied(

@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from luxel.errors import DatasetError
+from luxel.model.released import load_released
 from luxel.photometry import FloatArray
 from luxel.samples.built import BuiltStore, draw_built_samples, open_built
 from luxel.samples.draw import WHOLE_MULTIPLE, SampleRules, draw_samples, smallest_side
+from luxel.samples.implied import implied_scenes
 from luxel.samples.scenes import SceneStore, Source, data_root, list_sources, render_store
 from luxel.samples.simulate import CameraRules
 from luxel.train.recipe import DataSection, Phase, Recipe
@@ -73,7 +75,14 @@ def _open_scenes(data: DataSection, cache: Path, progress: Any) -> tuple[SceneSt
         render_store(cache, sources, root, short_side=data.short_side, jobs=data.render_jobs, progress=progress)
         for sources in (train, validation)
     ]
-    return stores[0], stores[1], sorted({Path(source.file).stem for source in validation if source.file})
+    training = _implied(stores[0], data, cache, progress) if data.implied else stores[0]
+    return training, stores[1], sorted({Path(source.file).stem for source in validation if source.file})
+
+
+def _implied(store: SceneStore, data: DataSection, cache: Path, progress: Any) -> SceneStore:
+    """The scenes with what the released checkpoint implies as their target; validation keeps the rule's references."""
+    predict = load_released(data.implied).predict_alone
+    return implied_scenes(store, predict, cache / "implied", count=data.implied_scenes, progress=progress)
 
 
 def phase_of(step: int, recipe: Recipe) -> Phase:

@@ -44,6 +44,10 @@ class DataSection(Section):
         validate_default=True,
         description="share of samples from built datasets; at 1 no scene is rendered, and validation is theirs too",
     )
+    implied: str = Field(
+        default="", description="the authors' released checkpoint (*.pth): references follow what it implies of them"
+    )
+    implied_scenes: int = Field(default=256, ge=8, description="scenes with an implied reference, three frames each")
     views: int = Field(default=16, ge=1, description="views per panorama for training")
     validation_views: int = Field(default=8, ge=1, description="views per panorama for validation")
     short_side: int = Field(default=256, ge=64)

@@ -68,20 +68,21 @@ def test_fusion_of_one_frame_is_that_frame_and_of_none_an_error() -> None:
 
 
 def test_reference_hardly_depends_on_the_exposure_it_is_given(scene: np.ndarray, reference: Reference) -> None:
-    """A stop more or less light in the source changes the share of its own tones only, never the mean."""
+    """A stop more or less light in the source changes the share of its own tones, and the mean by little."""
     brighter = make_reference(scene * 2, ceiling=2 * HDR_CEILING)
     difference = lightness(brighter.image) - lightness(reference.image)
     assert np.abs(difference).mean() < 0.03
-    assert abs(difference.mean()) < 0.01
+    assert abs(difference.mean()) < 0.02
 
 
 def test_blocks_shift_with_the_mean_and_towards_it(reference: Reference) -> None:
-    """The picture's mean goes to the target, and every block keeps `1 - strength` of its distance from the mean."""
+    """The mean goes `pull` of the way to the target; every block keeps `1 - strength` of its distance from the mean."""
     rules = ZoneRules()
     y = lightness(reference.fused)
     before, mean = block_mean(y, reference.labels), float(y.mean())
-    np.testing.assert_allclose(reference.shift, (rules.target - mean) + rules.strength * (mean - before), atol=1e-5)
-    assert float(lightness(reference.image).mean()) == pytest.approx(rules.target, abs=0.01)
+    whole = rules.pull * (rules.target - mean)
+    np.testing.assert_allclose(reference.shift, whole + rules.strength * (mean - before), atol=1e-5)
+    assert float(lightness(reference.image).mean()) == pytest.approx(mean + whole, abs=0.01)
     after = block_mean(lightness(reference.image), reference.labels)
     far = np.abs(before - mean) > 0.1
     kept = (after - after.mean())[far] / (before - mean)[far]
@@ -266,15 +267,15 @@ def test_evidence_ends_where_the_frames_show_detail(evidence: Evidence) -> None:
     assert (bound < brightest - 0.1).all()
 
 
-def test_small_light_sources_and_true_blacks_are_left_alone(quarters: np.ndarray, evidence: Evidence) -> None:
+def test_small_light_sources_are_left_alone_and_blacks_are_not(quarters: np.ndarray, evidence: Evidence) -> None:
     reference, _, decisions = evidence
     made = apply_decisions(reference, decisions, EvidenceRules())
     change = np.abs(lightness(made.image) - lightness(made.fused))
-    for spot in (LAMP, HOLE):
-        assert reference.untouched[spot].all()
-        assert change[spot][2:-2, 2:-2].max() < 0.02
+    assert reference.untouched[LAMP].all()
+    assert change[LAMP][2:-2, 2:-2].max() < 0.02
+    assert not reference.untouched[HOLE].any()
+    assert change[HOLE].mean() > 0.005
     assert change[QUARTERS["dark, flat"]].mean() > 0.05
-    assert reference.untouched.sum() == 72
 
 
 def test_neighbours_keep_their_order_and_part_of_their_contrast() -> None:

@@ -313,7 +313,7 @@ def _untrained_map(name: str, settings: BenchmarkSettings) -> MapPredictor:
     if name in TRIVIAL:
         return lambda image: TRIVIAL[name](as_unit_float(image))
     if name == RELEASED:
-        from luxel.benchmark.protocol.released import load_released
+        from luxel.model.released import load_released
 
         if settings.released is None:
             raise LuxelError("released: the authors' checkpoint is not part of luxel; give its file with --released")

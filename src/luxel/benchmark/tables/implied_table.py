@@ -10,13 +10,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel import images, metrics
-from luxel.benchmark.protocol.implied import stored_implied_reference
-from luxel.benchmark.protocol.released import SIDE, Released
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.fusion import fuse_linear
 from luxel.dataset.reference.reference import PHOTO_CEILING, make_reference
 from luxel.errors import DatasetError
+from luxel.model.released import Released
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
+from luxel.samples.implied import SIDE, stored_implied_reference
 from luxel.samples.validation import Predictor
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
@@ -96,7 +96,7 @@ def against_implied(
     maps, references = [], []
     for file in progress(files, len(files)) if progress else files:
         light = scene_light(file, level_zero)
-        implied = stored_implied_reference(released, light, cache)
+        implied = stored_implied_reference(released.predict_alone, light, cache)
         for name, make in reference_candidates().items():
             references.append(ReferenceRow(name, file.stem, float(np.abs(make(light) - implied).mean())))
         perfect = reference_candidates()["luxel's rule"](light)

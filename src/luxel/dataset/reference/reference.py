@@ -4,8 +4,10 @@ The rules are few. Their numbers were fitted to what the authors' released check
 on development scenes and photographs (`docs/paper-map.md`, `luxel evaluate --implied`):
 
 1. The fused bracket is blended with the frame at EV 0: the experts kept a third of the photograph's own tones.
-2. The scene's mean lightness becomes `target`, and every block keeps `1 - strength` of its distance from the mean.
-3. Small light sources (clipped in the darkest frame) and small true blacks (empty in the brightest) are left alone.
+2. The scene's mean lightness goes most of the way to `target` (a dark scene stays a little darker), and every block
+   keeps `1 - strength` of its distance from the mean.
+3. Small light sources (clipped in the darkest frame) are left alone. Small blacks are not: the implied references lift
+   them with what is around them.
 4. The change is smoothed along edges, so that it has neither seams at block borders nor halos at edges; detail stays.
 
 What is decided for each block is kept (`Reference.shift`, and with its reason in `zone_decisions`), so that a person
@@ -38,8 +40,8 @@ HDR_CEILING = 2.0 ** -FUSION_EVS[0]
 PHOTO_CEILING = 1.0
 """Linear light of a clipped pixel in an sRGB photograph."""
 
-CLIPPED_CODE, BLACK_CODE = 250, 5
-"""8-bit codes from which a channel of a real frame is clipped, and up to which it is black: JPEG blurs both ends."""
+CLIPPED_CODE = 250
+"""8-bit code from which a channel of a real frame is clipped: JPEG blurs that end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,17 @@ class ZoneRules:
     """How blocks are brought to their zones.
 
     own_tones: share of the frame at EV 0 in the preliminary reference, in [0, 1]; the fused bracket has the rest.
-    target: mean lightness Y' of the reference.
+    target: mean lightness Y' that references are drawn to.
+    pull: share of the way to it that the mean goes, in [0, 1].
     strength: share by which a block comes nearer to the mean of the picture, in [0, 1].
-    small: largest share of the picture that still counts as a light source or a black spot.
+    small: largest share of the picture that still counts as a light source.
     radius: of the edge-aware smoothing, a share of the short side.
     smoothness: of the edge-aware smoothing, in lightness squared.
     """
 
-    own_tones: float = 0.31
-    target: float = 0.47
+    own_tones: float = 0.29
+    target: float = 0.482
+    pull: float = 0.8
     strength: float = 0.38
     small: float = 0.01
     radius: float = 1 / 32
@@ -72,7 +76,7 @@ class Preliminary:
 
     fused: float32 [H, W, 3], sRGB-encoded, in [0, 1]; fused bracket and frame at EV 0 blended.
     labels: int32 [H, W], number of the block of every pixel, 0 ... n-1.
-    untouched: bool [H, W], the small light sources and true blacks that no decision moves.
+    untouched: bool [H, W], the small light sources that no decision moves.
     """
 
     fused: FloatArray
@@ -108,14 +112,15 @@ def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.b
 def decide_zones(
     fused: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], rules: ZoneRules = ZoneRules()
 ) -> FloatArray:
-    """Change of lightness for every block (rule 2): (target - mean) + strength (mean - block mean).
+    """Change of lightness for every block (rule 2): pull (target - mean) + strength (mean - block mean).
 
     fused: float32 [H, W, 3], the preliminary reference, sRGB-encoded. labels: int32 [H, W].
     Returns float32 [n], in lightness.
     """
     y = lightness(fused)
     mean = np.float32(y.mean(dtype=np.float64))
-    shift = (np.float32(rules.target) - mean) + np.float32(rules.strength) * (mean - block_mean(y, labels))
+    whole = np.float32(rules.pull) * (np.float32(rules.target) - mean)
+    shift = whole + np.float32(rules.strength) * (mean - block_mean(y, labels))
     return np.asarray(shift, dtype=np.float32)
 
 
@@ -157,9 +162,7 @@ def preliminary_of_light(
     """
     light = np.asarray(linear, dtype=np.float32)
     fused = blend_own_tones(fuse_linear(light), to_srgb(light), rules)
-    lamps = small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small)
-    blacks = small_spots(light.max(axis=-1) <= BLACK, rules.small)
-    return Preliminary(fused, blocks(fused), lamps | blacks)
+    return Preliminary(fused, blocks(fused), small_spots(light.min(axis=-1) >= 0.98 * ceiling, rules.small))
 
 
 def preliminary_of_bracket(
@@ -167,7 +170,7 @@ def preliminary_of_bracket(
 ) -> Preliminary:
     """Fused image, blocks and untouched spots of a real bracket.
 
-    What the darkest frame clips is a light source, what the brightest leaves black is black, if it is small.
+    What the darkest frame clips is a light source, if it is small.
 
     frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first.
     evs: stops of the frames, 0 = metered; the frame nearest to 0 gives the scene's own tones.
@@ -178,9 +181,7 @@ def preliminary_of_bracket(
     fused = fuse(frames)
     nearest = frames[int(np.argmin(np.abs(np.asarray(evs))))]
     fused = blend_own_tones(fused, as_unit_float(nearest), rules)
-    lamps = small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small)
-    blacks = small_spots(frames[-1].max(axis=-1) <= BLACK_CODE, rules.small)
-    return Preliminary(fused, blocks(fused), lamps | blacks)
+    return Preliminary(fused, blocks(fused), small_spots(frames[0].min(axis=-1) >= CLIPPED_CODE, rules.small))
 
 
 def blend_own_tones(
@@ -218,7 +219,7 @@ def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, cei
     >>> import numpy as np
     >>> ramp = np.repeat(np.linspace(0.001, 1, 64 * 96, dtype=np.float32).reshape(64, 96, 1), 3, axis=2)
     >>> reference = make_reference(ramp, ceiling=PHOTO_CEILING)
-    >>> reference.image.shape, bool(abs(reference.image.mean() - ZoneRules().target) < 0.02)
+    >>> reference.image.shape, bool(abs(reference.image.mean() - ZoneRules().target) < 0.03)
     ((64, 96, 3), True)
     """
     preliminary = preliminary_of_light(linear, rules, ceiling=ceiling)

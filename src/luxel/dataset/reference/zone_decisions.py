@@ -30,7 +30,7 @@ REASONS: dict[str, str] = {
     "shadow detail": "textured, below zone II in the scene: brought to where the frames show its detail",
     "highlight detail": "textured, above zone VIII in the scene: brought to where the frames show its detail",
     "light source": "clipped in every frame and small: left alone",
-    "true black": "black in every frame and small: left alone",
+    "true black": "black in every frame and small: left alone (only in datasets built before version 0.2)",
     "person": "decided by a person",
 }
 """Why a block is where it is."""
@@ -143,7 +143,7 @@ def evidence_decisions(
     shift = keep_order(mean, wanted, labels, free=proven & ~spots) if (proven & ~spots).any() else wanted
     reasons = np.full(mean.shape, "pull", dtype=object)
     reasons[dark], reasons[bright] = "shadow detail", "highlight detail"
-    reasons[spots & (mean < 0.5)], reasons[spots & (mean >= 0.5)] = "true black", "light source"
+    reasons[spots] = "light source"
     return _decisions(preliminary, shift, scene_zone, list(reasons), target=mean + wanted)
 
 

@@ -1,5 +1,6 @@
 """What a network's maps imply of the labels it was trained on, and the table that measures against it."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,21 @@ from PIL import Image
 pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("cv2", reason="needs luxel[dataset]")
 
-from luxel.benchmark.protocol.implied import implied_reference, stored_implied_reference
-from luxel.benchmark.protocol.released import SIDE, Released, ReleasedNetwork
+<<<<<<<< HEAD:tests/benchmark/protocol/test_implied.py
+from luxel.samples.implied import implied_reference, stored_implied_reference
+from luxel.model.released import SIDE, Released, ReleasedNetwork
 from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
+========
+import cv2
+
+from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
+>>>>>>>> bb5fe16 (Reference fitted on all development scenes; training scenes can take what the checkpoint implies):tests/samples/test_implied.py
 from luxel.dataset.reference.bracket import LEVELS
 from luxel.errors import DatasetError
+from luxel.model.released import SIDE, Released, ReleasedNetwork
 from luxel.photometry import as_unit_float, lightness
+from luxel.samples.implied import implied_reference, implied_scenes, stored_implied_reference, with_detail
+from luxel.samples.scenes import Source, render_store
 
 
 def test_a_perfect_network_implies_its_own_reference() -> None:
@@ -48,7 +58,7 @@ def test_table_has_every_map_and_level_and_its_cache_is_used(tmp_path: Path) -> 
     # The stored answer of a network that was never loaded: were it computed, the untrained network would give another.
     released = Released(ReleasedNetwork().eval(), ())
     cache.mkdir()
-    stored_implied_reference(released, light, cache)
+    stored_implied_reference(released.predict_alone, light, cache)
     [stored] = cache.glob("*.npy")
     np.save(stored, np.full((SIDE, SIDE), 0.47, np.float32))
     ideal = {"ideal": lambda image: 0.47 - lightness(as_unit_float(image))}
@@ -62,3 +72,39 @@ def test_table_has_every_map_and_level_and_its_cache_is_used(tmp_path: Path) -> 
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no folder with pictures"):
         scene_files([tmp_path / "missing"])
+
+
+def test_implied_target_has_the_low_band_of_one_and_the_detail_of_the_other() -> None:
+    rng = np.random.default_rng(3)
+    texture = rng.normal(0, 0.02, (120, 180)).astype(np.float32)
+    slope = np.linspace(-0.1, 0.1, 180, dtype=np.float32)[None].repeat(120, 0)
+    reference = 0.5 + texture
+    made = with_detail(0.55 + slope[::2, ::2], reference)
+    np.testing.assert_allclose(cv2.blur(made, (25, 25)), cv2.blur(0.55 + slope, (25, 25)), atol=0.01)
+    assert np.corrcoef(np.diff(made).ravel(), np.diff(reference).ravel())[0, 1] > 0.99
+    np.testing.assert_allclose(with_detail(reference, reference), reference, atol=1e-5)
+
+
+def test_training_scenes_take_what_is_implied_once(tmp_path: Path) -> None:
+    sources = [Source("procedural", "", seed) for seed in range(3)]
+    store = render_store(tmp_path, sources, tmp_path, short_side=64)
+    asked = []
+
+    def predict(image: np.ndarray) -> np.ndarray:
+        asked.append(image.shape)
+        return 0.6 - lightness(image)
+
+    scenes = implied_scenes(store, predict, tmp_path / "implied", count=2)
+    assert len(scenes) == 2
+    assert asked == [(SIDE, SIDE, 3)] * 6
+    assert len(implied_scenes(store, predict, tmp_path / "implied", count=2)) == 2
+    assert len(asked) == 6, "what is stored is not computed again"
+    again = pickle.loads(pickle.dumps(scenes))
+    for i in range(2):
+        own = store[store.names.index(scenes.names[i])]
+        np.testing.assert_array_equal(again[i].linear, own.linear)
+        assert abs(again[i].reference.mean() - 0.6) < 0.01
+        part = scenes.window(i, slice(8, 40), slice(0, 32))[1]
+        np.testing.assert_array_equal(part, scenes[i].reference[8:40, :32])
+    with pytest.raises(DatasetError, match="only 3 are there"):
+        implied_scenes(store, predict, tmp_path / "implied", count=4)
