@@ -10,10 +10,6 @@ from PIL import Image
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-<<<<<<<< HEAD:tests/benchmark/protocol/test_released.py
-from luxel.benchmark.protocol import released  # noqa: E402  (after the skip)
-========
->>>>>>>> bb5fe16 (Reference fitted on all development scenes; training scenes can take what the checkpoint implies):tests/model/test_released.py
 from luxel.errors import LuxelError, WeightsError  # noqa: E402
 from luxel.model import released  # noqa: E402  (after the skip)
 

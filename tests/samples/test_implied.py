@@ -10,15 +10,9 @@ from PIL import Image
 pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("cv2", reason="needs luxel[dataset]")
 
-<<<<<<<< HEAD:tests/benchmark/protocol/test_implied.py
-from luxel.samples.implied import implied_reference, stored_implied_reference
-from luxel.model.released import SIDE, Released, ReleasedNetwork
-from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
-========
 import cv2
 
 from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
->>>>>>>> bb5fe16 (Reference fitted on all development scenes; training scenes can take what the checkpoint implies):tests/samples/test_implied.py
 from luxel.dataset.reference.bracket import LEVELS
 from luxel.errors import DatasetError
 from luxel.model.released import SIDE, Released, ReleasedNetwork
