@@ -1,4 +1,4 @@
-"""`results.jsonl`: one line per picture, written as it comes, so that a killed run goes on where it stopped."""
+"""`results.jsonl`: one line per picture, written as it comes, so that a killed run resumes where it stopped."""
 
 import json
 import os

@@ -17,7 +17,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again even if the run has a checkpoint.")] = False,
     cache: CacheOption = Path("runs/cache"),
 ) -> None:
-    """Train the network by a recipe; run again to go on where it stopped.
+    """Train the network by a recipe; run again to resume where it stopped.
 
     \b
     luxel train recipes/pieanet-tiny.toml                  a minute, on scenes it makes itself

@@ -33,7 +33,7 @@ NO_MATCH = "pictures do not match"
 """Why a version is ranked last."""
 
 FEW = 10
-"""Pictures below which a bootstrap interval is told to be rough."""
+"""Pictures below which a bootstrap interval is said to be rough."""
 
 PANEL_SIDE = 640
 """Long side in pixels of the pictures and maps kept for drawing."""
@@ -296,7 +296,7 @@ def ranking(comparison: Comparison) -> list[Rank]:
 def remark(pictures: int) -> str:
     """What the number of pictures means for the intervals, in one sentence."""
     if pictures == 1:
-        return "One picture: there is no interval, and the order may be another on other pictures."
+        return "One picture: there is no interval, and the order may differ on other pictures."
     rough = f"; with fewer than {FEW} pictures they are rough" if pictures < FEW else ""
     return f"Intervals: {COVERAGE:.0%} bootstrap over {pictures} pictures, the same resamples for all versions{rough}."
 

@@ -69,7 +69,7 @@ def false_colour(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteAr
     """Exposure in colours: black, deep shadow, mid-grey, one stop over, near white and clipped; the rest is grey.
 
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `FALSE_COLOUR_PALETTES`.
-    Returns the picture with its legend, uint8 [H', W', 3]; the legend gives each colour's share.
+    Returns the image with its legend, uint8 [H', W', 3]; the legend gives each colour's share.
     Raises ValueError for another shape or palette. Bands: zones (stops from 18 % grey) as the legend tells.
     """
     _check(image, palette)
@@ -85,20 +85,20 @@ def false_colour(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteAr
         grey = np.repeat(as_bytes(lightness(strip))[..., None], 3, axis=-1)
         return np.where((classes >= 0)[..., None], colours[classes], grey), classes
 
-    picture, shares = _painted(image, paint, len(colours))
+    painted, shares = _painted(image, paint, len(colours))
     labels = [*(band.label for band in _BANDS), _CLIPPED_LABEL]
-    return _with_swatches(picture, [_swatch(*item) for item in zip(colours, labels, shares, strict=True)])
+    return _with_swatches(painted, [_swatch(*item) for item in zip(colours, labels, shares, strict=True)])
 
 
 def zebra(
     image: npt.NDArray[Any], *, palette: str = "classic", high: float = ZEBRA_HIGH, low: float = ZEBRA_LOW
 ) -> ByteArray:
-    """The picture with stripes where it is near white (rising) and near black (falling).
+    """The image with stripes where it is near white (rising) and near black (falling).
 
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
     palette: one of `FALSE_COLOUR_PALETTES`; the direction of the stripes tells the two apart without colour.
     high, low: lightness Y' at and beyond which stripes are drawn.
-    Returns the picture with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette, or limits
+    Returns the image with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette, or limits
     that are not 0 <= low < high <= 1.
     """
     _check(image, palette)
@@ -122,12 +122,12 @@ def zebra(
         painted[(classes == 1) & falling] = dark
         return painted, classes
 
-    picture, shares = _painted(image, paint, 2)
+    painted, shares = _painted(image, paint, 2)
     entries = [
         _Swatch(f"{high:.0%} and above: {shares[0]:.1%}", _stripes(light, rising=True)),
         _Swatch(f"{low:.0%} and below: {shares[1]:.1%}", _stripes(dark, rising=False)),
     ]
-    return _with_swatches(picture, entries)
+    return _with_swatches(painted, entries)
 
 
 def zone_picture(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteArray:
@@ -135,7 +135,7 @@ def zone_picture(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteAr
 
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: "classic" is greys from black to white,
     "safe" dark blue to yellow.
-    Returns the picture with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette.
+    Returns the image with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette.
     """
     _check(image, palette)
     # Display white is zone 7.47, so that nothing lies above VII: all contrast goes to the zones that can occur.
@@ -152,9 +152,9 @@ def zone_picture(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteAr
         classes = np.minimum(np.rint(zone_of(luminance(to_linear(strip)))).astype(np.intp), _WHITE_ZONE)
         return table[classes], classes
 
-    picture, shares = _painted(image, paint, len(zones))
+    painted, shares = _painted(image, paint, len(zones))
     entries = [_swatch(*item) for item in zip(table, zones, shares, strict=True)]
-    return _with_swatches(picture, entries)
+    return _with_swatches(painted, entries)
 
 
 DRAWINGS: dict[str, Callable[..., ByteArray]] = {"false-colour": false_colour, "zebra": zebra, "zones": zone_picture}
@@ -189,7 +189,7 @@ def _check(image: npt.NDArray[Any], palette: str) -> None:
 def _painted(
     image: npt.NDArray[Any], paint: Callable[[FloatArray], tuple[ByteArray, npt.NDArray[np.intp]]], classes: int
 ) -> tuple[ByteArray, list[float]]:
-    """The picture painted strip by strip, and the share of pixels in each class (class -1 is none)."""
+    """The image painted strip by strip, and the share of pixels in each class (class -1 is none)."""
     result = np.empty(image.shape, dtype=np.uint8)
     counts = np.zeros(classes, dtype=np.int64)
     for top in range(0, len(image), _STRIP_ROWS):
@@ -199,9 +199,9 @@ def _painted(
     return result, [float(count / (image.shape[0] * image.shape[1])) for count in counts]
 
 
-def _with_swatches(picture: ByteArray, entries: Sequence[_Swatch]) -> ByteArray:
-    """The picture, unchanged and centred, over as many rows of swatches as its width needs."""
-    height, width = picture.shape[:2]
+def _with_swatches(image: ByteArray, entries: Sequence[_Swatch]) -> ByteArray:
+    """The image, unchanged and centred, over as many rows of swatches as its width needs."""
+    height, width = image.shape[:2]
     size = text_size(height, width)
     font = font_of(size)
     box, gap = round(1.3 * size), round(0.5 * size)
@@ -217,8 +217,8 @@ def _with_swatches(picture: ByteArray, entries: Sequence[_Swatch]) -> ByteArray:
         used += needed
     step = box + gap
     canvas = np.full((height + gap + step * len(rows) + gap, width, 3), _PAPER, dtype=np.uint8)
-    left = (width - picture.shape[1]) // 2
-    canvas[:height, left : left + picture.shape[1]] = picture
+    left = (width - image.shape[1]) // 2
+    canvas[:height, left : left + image.shape[1]] = image
     places = []
     for line, row in enumerate(rows):
         x, y = (width - sum(widths[i] for i in row)) // 2 + gap, height + gap + line * step

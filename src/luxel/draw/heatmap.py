@@ -1,7 +1,7 @@
 """Heat maps of the exposure residual: colours, legend, overlay, side by side.
 
 Red (or orange) is overexposed, blue (or purple) underexposed, white ideal. Everything is uint8 sRGB out; large pictures
-go through a table of 1025 colours strip by strip, so that no float copy of a picture is ever made.
+go through a table of 1025 colours strip by strip, so that no float copy of an image is ever made.
 """
 
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ def overlay(
     threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
 ) -> ByteArray:
-    """The picture, tinted only where |r| > threshold; every other pixel stays exactly as it is.
+    """The image, tinted only where |r| > threshold; every other pixel stays exactly as it is.
 
     image: [H, W, 3] sRGB-encoded, uint8, full-scale uint16 or float in [0, 1].
     residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, r > 0 underexposed.
@@ -105,9 +105,9 @@ def overlay(
     Raises ValueError where `render` does, for a threshold or strength outside its range, and when the sizes differ.
     """
     values = _residual(residual)
-    picture = _picture(image)
-    if picture.shape[:2] != values.shape:
-        raise ValueError(f"image is {picture.shape[:2]} but its residual {values.shape}; they must have one size")
+    pixels = _checked(image)
+    if pixels.shape[:2] != values.shape:
+        raise ValueError(f"image is {pixels.shape[:2]} but its residual {values.shape}; they must have one size")
     _check_threshold(threshold)
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength {strength} is outside [0, 1]")
@@ -117,7 +117,7 @@ def overlay(
         beyond = np.abs(values[rows]) > threshold
         levels = np.where(beyond, _levels(values[rows], limit), np.uint16(_HALF))
         # 8.8 fixed point: kept + opacity = 256, so an untouched pixel stays exactly itself.
-        mixed = as_bytes(picture[rows]).astype(np.uint16)
+        mixed = as_bytes(pixels[rows]).astype(np.uint16)
         mixed *= kept[levels][..., None]
         mixed += tint[levels]
         mixed >>= 8
@@ -126,29 +126,29 @@ def overlay(
 
 
 def with_legend(
-    picture: ByteArray,
+    image: ByteArray,
     *,
     palette: str = DEFAULT_PALETTE,
     limit: float = HEATMAP_LIMIT,
     threshold: float | None = None,
 ) -> ByteArray:
-    """A picture with a legend below it: colour bar, values at the ticks, words "overexposed", "ideal", "underexposed".
+    """An image with a legend below it: colour bar, values at the ticks, words "overexposed", "ideal", "underexposed".
 
-    picture: uint8 [H, W, 3]; it is copied unchanged, centred.
+    image: uint8 [H, W, 3]; it is copied unchanged, centred.
     palette: one of `PALETTES`.
     limit: in (0, 1], in lightness; printed with its sign at both ends of the bar.
     threshold: in [0, 1], in lightness; marked and printed on both sides of the bar if it is at most `limit`. None marks
     nothing.
-    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow picture needs room for the text.
-    Raises ValueError for another picture, an unknown palette, and a limit or threshold outside its range.
+    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow image needs room for the text.
+    Raises ValueError for another image, an unknown palette, and a limit or threshold outside its range.
     """
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise ValueError(f"picture is {picture.dtype} {picture.shape}; give uint8 [H, W, 3]")
-    height, width = picture.shape[:2]
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image is {image.dtype} {image.shape}; give uint8 [H, W, 3]")
+    height, width = image.shape[:2]
     bar = _legend(width, text_size(height, width), palette, limit, threshold)
     canvas = np.full((height + bar.shape[0], bar.shape[1], 3), _PAPER, dtype=np.uint8)
     left = (bar.shape[1] - width) // 2
-    canvas[:height, left : left + width] = picture
+    canvas[:height, left : left + width] = image
     canvas[height:] = bar
     return canvas
 
@@ -164,7 +164,7 @@ def side_by_side(
     caption: str = "",
     long_side: int | None = PANEL_LONG_SIDE,
 ) -> ByteArray:
-    """Picture, heat map and overlay in one picture with titles, an optional caption and the legend.
+    """Image, heat map and overlay in one image with titles, an optional caption and the legend.
 
     Panels wider than 2.2 : 1 stand one above the other.
 
@@ -180,11 +180,11 @@ def side_by_side(
     Raises ValueError as `overlay` does.
     """
     values = fit(_residual(residual), long_side)
-    picture = as_bytes(fit(_picture(image), long_side))
+    pixels = as_bytes(fit(_checked(image), long_side))
     panels = {
-        "picture": picture,
+        "picture": pixels,
         "exposure residual": render(values, palette=palette, limit=limit),
-        "overlay": overlay(picture, values, palette=palette, limit=limit, threshold=threshold, strength=strength),
+        "overlay": overlay(pixels, values, palette=palette, limit=limit, threshold=threshold, strength=strength),
     }
     height, width = values.shape
     stacked = width > 2.2 * height
@@ -219,7 +219,7 @@ def fit(array: npt.NDArray[Any], long_side: int | None = SHOWN_LONG_SIDE) -> npt
     """An array reduced so that its long side is at most `long_side`, by area averaging; never enlarged.
 
     array: [H, W] float32, or [H, W, 3] uint8, uint16 or float. Returns the array itself if it fits (or long_side is
-    None), else the same kind of array; uint16 and float pictures come back as uint8, which is what gets shown.
+    None), else the same kind of array; uint16 and float images come back as uint8, which is what gets shown.
     """
     height, width = array.shape[:2]
     if long_side is None or max(height, width) <= long_side:
@@ -230,14 +230,14 @@ def fit(array: npt.NDArray[Any], long_side: int | None = SHOWN_LONG_SIDE) -> npt
     return np.asarray(Image.fromarray(np.ascontiguousarray(source)).resize(size, Image.Resampling.BOX))
 
 
-def as_bytes(picture: npt.NDArray[Any]) -> ByteArray:
-    """A picture as uint8, rounded. picture: uint8 (returned as it is), full-scale uint16, or float in [0, 1]."""
-    if picture.dtype == np.uint8:
-        return picture
-    result = np.empty(picture.shape, dtype=np.uint8)
-    for rows in _strips(picture.shape):
-        strip = picture[rows]
-        if picture.dtype == np.uint16:
+def as_bytes(image: npt.NDArray[Any]) -> ByteArray:
+    """An image as uint8, rounded. image: uint8 (returned as it is), full-scale uint16, or float in [0, 1]."""
+    if image.dtype == np.uint8:
+        return image
+    result = np.empty(image.shape, dtype=np.uint8)
+    for rows in _strips(image.shape):
+        strip = image[rows]
+        if image.dtype == np.uint16:
             result[rows] = (strip.astype(np.uint32) + 128) // 257
         else:
             result[rows] = np.rint(np.clip(strip, 0.0, 1.0) * 255.0)
@@ -253,13 +253,13 @@ def _residual(residual: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return values
 
 
-def _picture(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    picture = np.asarray(image)
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(f"image has shape {picture.shape}; give [H, W, 3]")
-    if picture.dtype not in (np.uint8, np.uint16) and picture.dtype.kind != "f":
-        raise ValueError(f"image is {picture.dtype}; give uint8, uint16 or float in [0, 1]")
-    return picture
+def _checked(image: npt.ArrayLike) -> npt.NDArray[Any]:
+    pixels = np.asarray(image)
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"image has shape {pixels.shape}; give [H, W, 3]")
+    if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
+        raise ValueError(f"image is {pixels.dtype}; give uint8, uint16 or float in [0, 1]")
+    return pixels
 
 
 def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -341,7 +341,7 @@ def _lab_to_linear(
 
 @lru_cache(maxsize=8)
 def _tint_tables(palette: str, strength: float) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Share of the picture kept (uint16 [1025], of 256) and tint times its opacity (uint16 [1025, 3]), by level."""
+    """Share of the image kept (uint16 [1025], of 256) and tint times its opacity (uint16 [1025, 3]), by level."""
     size = np.abs(np.arange(-_HALF, _HALF + 1)) / _HALF
     # Grows fast: what is beyond the threshold shall be seen at once.
     opacity = np.rint(256.0 * strength * (1.0 - np.exp(-((size / 0.3) ** 1.5)))).astype(np.uint16)
@@ -352,7 +352,7 @@ def _tint_tables(palette: str, strength: float) -> tuple[npt.NDArray[np.uint16],
 
 
 def text_size(height: int, width: int) -> int:
-    """Font size in pixels for a picture of this size: readable when the picture fills a screen."""
+    """Font size in pixels for an image of this size: readable when it fills a screen."""
     return max(11, round(0.0105 * (width + height)))
 
 

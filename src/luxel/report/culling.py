@@ -91,7 +91,7 @@ def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int 
         name, rating, flag = entry.get("path"), entry.get("rating"), entry.get("flag")
         place = f"{file}: {str(name)[:80]!r}"
         if not isinstance(name, str) or not name or "\0" in name:
-            raise LuxelError(f"{place} is no path; export the ratings from the report again")
+            raise LuxelError(f"{place} is not a path; export the ratings from the report again")
         inside = PurePosixPath(name.replace(os.sep, "/"))
         if inside.is_absolute() or ".." in inside.parts or Path(name).is_absolute():
             raise LuxelError(f"{place} leads out of the folder; paths must be relative to it, without '..'")
@@ -146,7 +146,7 @@ def adobe_name(picture: Path) -> Path:
 def _entries(file: Path) -> list[dict[str, Any]]:
     try:
         if file.stat().st_size > _MAX_JSON:
-            raise LuxelError(f"{file}: larger than {_MAX_JSON // 2**20} MB, so it is no list of ratings")
+            raise LuxelError(f"{file}: larger than {_MAX_JSON // 2**20} MB, so it is not a list of ratings")
         content = json.loads(file.read_bytes())
     except OSError as error:
         raise LuxelError(f"{file}: {error.strerror}; give the JSON that the report page exported") from error
@@ -229,7 +229,7 @@ def _write(sidecar: Path, content: bytes) -> None:
     """Puts the bytes there whole. A link is followed: the file it names is replaced, not the link."""
     target = Path(os.path.realpath(sidecar))
     if target.suffix.lower() != ".xmp":
-        raise xmp.SidecarError(f"leads to {target.name}, which is no sidecar")
+        raise xmp.SidecarError(f"leads to {target.name}, which is not a sidecar")
     try:
         with writing_file(target, sync=True) as file:
             file.write(content)

@@ -75,7 +75,7 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     added = b""
     if found.rating is not None:
-        _stars(found.rating.text)  # A value that is no rating may mean something to somebody: refused.
+        _stars(found.rating.text)  # A value that is not a rating may mean something to somebody: refused.
         edits.append((found.rating.start, found.rating.end, found.rating.written(str(rating))))
     else:
         added += found.attribute(XMP, "xmp", str(rating))
@@ -261,7 +261,7 @@ def _rest(data: bytes) -> str:
 
 
 def _stars(text: str) -> int | None:
-    """The rating of its text; None for an empty one. Raises SidecarError for what is no rating."""
+    """The rating of its text; None for an empty one. Raises SidecarError for what is not a rating."""
     if not text.strip():
         return None
     try:

@@ -180,7 +180,7 @@ def taxonomy(
 
     file = TAXONOMY
     if folder is not None:
-        dataset_record(folder)  # refuses a folder that is no dataset
+        dataset_record(folder)  # raises where the folder is not a dataset
         file = taxonomy_file(folder)
     load_taxonomy(file)
     put(*file.read_text(encoding="utf-8").splitlines())
