@@ -71,7 +71,8 @@ def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[
     try:
         with open_regular(path):
             pass
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # of sizes that no file has; NumPy refuses them after that
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(mapped, np.ndarray):
             raise ValueError("it is a bundle of arrays")
         return np.array(mapped)

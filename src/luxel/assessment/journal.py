@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NoReturn, Self
 
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import write_file, writing_file
@@ -139,11 +139,15 @@ def _line(stamp: Stamp, row: Row) -> bytes:
     return json.dumps({**row, _STAMP_KEY: asdict(stamp)}, allow_nan=False).encode("ascii") + b"\n"
 
 
+def _not_json(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number that JSON has")
+
+
 def _parse(line: bytes) -> tuple[Stamp, Row] | None:
     """Stamp and row of a line, or None for a line that no run wrote whole."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_not_json)
         stamp = Stamp(**row.pop(_STAMP_KEY))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return stamp, row

@@ -197,6 +197,9 @@ def parse(text: str, vocabulary: Vocabulary) -> Condition:
     return _Parser(text, vocabulary).parse()
 
 
+MAX_DEPTH = 50
+"""Brackets and nots inside each other that a condition may have."""
+
 _TOKEN = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|<|>|[().%-])|(?P<bad>\S)")
 
 
@@ -218,6 +221,7 @@ class _Parser:
                 hint = "; compare with <, <=, > or >=" if token.text == "=" else hint
                 raise ConditionError(f"{token.text!r} means nothing here{hint}", token.at)
         self._place = 0
+        self._depth = 0
 
     def parse(self) -> Condition:
         if not self._tokens:
@@ -255,6 +259,15 @@ class _Parser:
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _step(self) -> Condition:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ConditionError(f"more than {MAX_DEPTH} brackets and nots inside each other", self._next.at)
+        try:
+            return self._single()
+        finally:
+            self._depth -= 1
+
+    def _single(self) -> Condition:
         if self._take("not"):
             return Not(self._step())
         if self._take("("):

@@ -24,6 +24,7 @@ from luxel.criteria.rules import Criteria
 from luxel.criteria.toml_lines import Key, key_lines, line_of
 from luxel.criteria.verdict import Band
 from luxel.errors import CriteriaError
+from luxel.jobs.records import open_regular
 
 MAX_FILE = 1_000_000
 """Bytes; a criteria file has a few thousand."""
@@ -58,7 +59,7 @@ def read(path: Path, name: str) -> Criteria:
     wrong types and values; for a band that can never match and for values that no band matches (`coverage`).
     """
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             data = handle.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise CriteriaError(f"{path}: more than {MAX_FILE} bytes; that is no criteria file")
@@ -85,6 +86,9 @@ class _File:
             found = re.search(r"at line (\d+)", str(error))
             line = int(found[1]) if found else 1 + text.rstrip().count("\n")
             raise CriteriaError(f"{path}:{line}: not valid TOML: {told[0].lower()}{told[1:]}") from None
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits; arrays 5,000 deep
+            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise CriteriaError(f"{path}:1: not TOML that can be read: {what}") from None
         self._lines = key_lines(text)
 
     def criteria(self, name: str) -> Criteria:

@@ -9,13 +9,13 @@ ours: the stars that luxel itself set from a score. While both agree the rating 
 """
 
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from luxel.errors import LuxelError
+from luxel.jobs.records import read_regular
 
 XMP = "http://ns.adobe.com/xap/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -23,6 +23,9 @@ LUXEL = "urn:x-luxel:xmp:1.0#"
 
 MAX_BYTES = 64 * 2**20
 """Bytes above which a file is not taken for a sidecar."""
+
+MAX_DEPTH = 200
+"""Elements inside each other above which a file is not taken for a sidecar."""
 
 _ATTRIBUTE = rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')"""
 _START_TAG = re.compile(rb"<[^\s/>]+(?:" + _ATTRIBUTE + rb")*\s*/?>")
@@ -99,16 +102,11 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
 def load(path: Path) -> bytes | None:
     """The bytes of a sidecar, None if there is no such file. Raises SidecarError when it cannot be read."""
     try:
-        status = path.stat()  # before opening: a pipe or a device would be waited for without end
-        if not stat.S_ISREG(status.st_mode):
-            raise SidecarError("is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise SidecarError(f"is larger than {MAX_BYTES // 2**20} MB")
-        return path.read_bytes()
+        return read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SidecarError(f"cannot be read ({error.strerror})") from error
+        raise SidecarError(f"cannot be read ({error.strerror or error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +159,8 @@ def _scan(data: bytes) -> _Found:
 
     def full(name: str, *, attribute: bool = False) -> str:
         prefix, colon, local = name.rpartition(":")
+        if colon and prefix != "xmlns" and prefix not in scopes[-1]:
+            raise SidecarError(f"uses the prefix {prefix[:20]!a} without declaring it; correct or remove it")
         if attribute and not colon:
             return name
         return f"{{{scopes[-1].get(prefix, '')}}}{local}"
@@ -179,6 +179,8 @@ def _scan(data: bytes) -> _Found:
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal element
+        if len(open_tags) >= MAX_DEPTH:
+            raise SidecarError(f"holds more than {MAX_DEPTH} elements inside each other, which no sidecar needs")
         here = parser.CurrentByteIndex
         declared = {key[6:]: uri for key, uri in attributes.items() if key.startswith("xmlns:")}
         if "xmlns" in attributes:
@@ -239,10 +241,9 @@ def _scan(data: bytes) -> _Found:
         raise SidecarError("holds no rdf:Description, so it is not an XMP sidecar")
     try:
         found.rest = _rest(data)
-    except ElementTree.ParseError as error:
-        raise SidecarError(f"is not well-formed XML ({error}); correct or remove it") from error
-    except RecursionError as error:
-        raise SidecarError("is nested too deep for a sidecar; correct or remove it") from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        # This parser knows namespaces, so that it refuses more: two attributes of one name under two prefixes.
+        raise SidecarError(f"is not well-formed XML with namespaces ({error}); correct or remove it") from error
     return found
 
 

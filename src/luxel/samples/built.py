@@ -7,7 +7,7 @@ one after the other, and `index.json`. It is written under a temporary name and 
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.folder.manifest import FrameRow
+from luxel.dataset.folder.manifest import FrameRow, row_file
 from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import writing_folder
+from luxel.jobs.records import from_record, read_json
 from luxel.photometry import FloatArray, lightness
 from luxel.residual_files import decode_residual, encode_residual
 from luxel.samples.draw import SampleRules, mirror_and_turn, of_one_size, random_window, whole_size
@@ -78,7 +79,7 @@ class BuiltStore:
         if not index.is_file():
             raise DatasetError(f"{folder}: no store of frames here (index.json is missing); remove the folder")
         self.folder = folder
-        self.entries: list[dict[str, Any]] = json.loads(index.read_text())["frames"]
+        self.entries = _entries(index)
         image, residual, confidence = (folder / name for name in self.files)
         self._image = np.memmap(image, dtype=np.uint8, mode="r")
         self._residual = np.memmap(residual, dtype=np.uint16, mode="r")
@@ -134,6 +135,35 @@ def open_built(
     return BuiltStore(final)
 
 
+def _entries(index: Path) -> list[dict[str, Any]]:
+    """The entries of a store's index. Raises DatasetError where they do not fit its files."""
+    listed = read_json(index).get("frames")
+    if not isinstance(listed, list) or not listed:
+        raise DatasetError(f"{index}: has no list of frames; remove the folder")
+    entries = [from_record(_Entry, entry, where=f"{index}: frame {n}") for n, entry in enumerate(listed)]
+    try:
+        sizes = [(index.parent / name).stat().st_size for name in BuiltStore.files]
+    except OSError as error:
+        raise DatasetError(f"{error.filename}: {error.strerror}; remove the folder") from error
+    pixels = min(size // each for size, each in zip(sizes, (3, 2, 1), strict=True))
+    for entry in entries:
+        if min(entry.height, entry.width) < 1 or not 0 <= entry.offset <= pixels - entry.height * entry.width:
+            raise DatasetError(f"{index}: a frame lies outside the store's files; remove the folder")
+    return [asdict(entry) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One frame in a store's index; offset in pixels."""
+
+    scene: str
+    level: str
+    kind: str
+    height: int
+    width: int
+    offset: int
+
+
 def _write(place: Path, frames: Iterable[tuple[Path, FrameRow]], short_side: int) -> None:
     entries, offset = [], 0
     image, residual, confidence = (place / name for name in BuiltStore.files)
@@ -154,7 +184,7 @@ def _identity(folder: Path, row: FrameRow) -> list[Any]:
     """What changes when a frame or its label does."""
     if row.image_sha256 and row.residual_sha256:
         return [row.name, row.kind, row.image_sha256, row.residual_sha256, row.confidence_sha256]
-    files = [folder / row.image, folder / row.residual]
+    files = [row_file(folder, row.image), row_file(folder, row.residual)]
     try:
         return [row.name, row.kind, *((f.stat().st_size, f.stat().st_mtime_ns) for f in files)]
     except OSError as error:

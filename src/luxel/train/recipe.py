@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from luxel.errors import RecipeError
+from luxel.jobs.records import read_toml
 
 
 class Section(BaseModel):
@@ -178,10 +179,7 @@ def load_any_recipe(path: str | Path, overrides: list[str] | None = None) -> Rec
     path = Path(path)
     if not path.is_file():
         raise RecipeError(f"{path}: no such recipe; shipped ones are in recipes/")
-    try:
-        raw = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    raw = read_toml(path, kind=RecipeError)
     for override in overrides or []:
         _override(raw, override)
     kind: type[Recipe] | type[HolisticRecipe] = HolisticRecipe if raw.get("kind") == "holistic" else Recipe
@@ -198,9 +196,12 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise RecipeError(f"--set {override}: write section.key=value, for example --set train.lr=1e-4")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value  # a bare word is a string
-    raw.setdefault(section, {})[name] = parsed
+    values = raw.setdefault(section, {})
+    if not isinstance(values, dict):
+        raise RecipeError(f"--set {override}: {section} is not a section of this recipe")
+    values[name] = parsed
 
 
 def _explain(error: ValidationError, recipe: type[BaseModel]) -> str:

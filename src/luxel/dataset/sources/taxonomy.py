@@ -1,13 +1,13 @@
 """The names of scenes, light and tone, and the tags that people give to source material (paper 4.1, A.1)."""
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from luxel.dataset.sources.csv_table import read_table
 from luxel.errors import DatasetError
+from luxel.jobs.records import read_toml
 from luxel.text import plain_cell
 
 AXES = ("scene", "light", "tone")
@@ -58,14 +58,9 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     Raises DatasetError: missing, not TOML, a table is absent or of the wrong form, a name is listed twice.
     """
     file = path or TAXONOMY
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(
-            f"{file}: cannot be read: {error.strerror}; luxel dataset taxonomy prints a table to begin with"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read as a taxonomy: {error}") from error
+    if not file.exists():
+        raise DatasetError(f"{file}: no such file; luxel dataset taxonomy prints a table to begin with")
+    data = read_toml(file)
     try:
         scenes = {str(top): tuple(map(str, names)) for top, names in data["scenes"].items()}
         taxonomy = Taxonomy(scenes, tuple(map(str, data["light"]["names"])), tuple(map(str, data["tone"]["names"])))
