@@ -15,16 +15,18 @@ from luxel.dataset.reference.bracket import frame
 from luxel.dataset.sources.scan import scan_sources
 from luxel.dataset.sources.tag_suggestions import (
     PROMPTS,
+    ScenePicture,
     Tagger,
-    picture_of,
     prompts,
+    scene_picture,
     suggest,
-    tone_of,
     write_suggestions,
 )
 from luxel.dataset.sources.taxonomy import load_taxonomy, read_tags
 from luxel.errors import DatasetError, MissingExtraError
+from luxel.photometry import lightness
 from luxel.samples.procedural import procedural_scene
+from stand_ins.exif_files import TAG, save_with_exif
 
 TAXONOMY = load_taxonomy()
 
@@ -82,9 +84,44 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tone_rises_with_exposure() -> None:
     light = procedural_scene(np.random.default_rng(1), height=64, width=96)
     order = ["dark", "neutral", "clear"]
-    found = [order.index(tone_of(frame(light, ev))) for ev in (-4, -2, 0, 2, 4)]
+    medians = [float(np.median(lightness(frame(light, ev)))) for ev in (-4, -2, 0, 2, 4)]
+    found = [order.index(ScenePicture(frame(light, 0), median).tone) for median in medians]
     assert found == sorted(found)
     assert (found[0], found[2], found[-1]) == (0, 1, 2)
+
+
+def skyline() -> np.ndarray:
+    """Light of a night: a glowing sky, black houses below, a few lit windows fifty times as bright."""
+    rng = np.random.default_rng(8)
+    light = np.full((96, 128, 3), 0.01, np.float32) * rng.uniform(0.9, 1.1, (96, 128, 1)).astype(np.float32)
+    light[60:] = 0.0004
+    light[rng.integers(60, 96, 40), rng.integers(0, 128, 40)] = 0.5
+    return light
+
+
+@pytest.mark.parametrize("facts", [{}, {"f_number": 8.0, "iso": 100}])
+def test_a_night_is_dark_however_long_it_was_exposed(facts: dict[str, float], tmp_path: Path) -> None:
+    """Its best exposed frame is a bright one."""
+    columns = "".join(f",{name}" for name in facts)
+    values = "".join(f",{value}" for value in facts.values())
+    evs = range(-2, 6) if not facts else range(3, 6)  # without the facts the bracket's middle must say it
+    lines = [f"file,exposure_s{columns}"]
+    for ev in evs:
+        images.write(tmp_path / f"{ev}.png", frame(skyline(), ev))
+        lines.append(f"{ev}.png,{2.0**ev}{values}")
+    (tmp_path / "bracket.csv").write_text("\n".join(lines) + "\n")
+    [source] = scan_sources([tmp_path])
+    picture = scene_picture(source)
+    assert np.median(lightness(picture.pixels)) > 0.5, "the test could not fail"
+    assert picture.tone == "dark"
+
+
+@pytest.mark.parametrize(("seconds", "tone"), [(30.0, "dark"), (1 / 250, "clear")])
+def test_one_photograph_by_the_light_the_camera_had(seconds: float, tone: str, tmp_path: Path) -> None:
+    exif = {TAG.ExposureTime: seconds, TAG.FNumber: 8.0, TAG.ISOSpeedRatings: 100}
+    save_with_exif(tmp_path / "a.jpg", np.full((48, 64, 3), 180, np.uint8), exif)
+    [source] = scan_sources([tmp_path])
+    assert scene_picture(source).tone == tone
 
 
 # What a scene is judged by.
@@ -92,7 +129,7 @@ def test_tone_rises_with_exposure() -> None:
 
 def test_a_bracket_is_judged_by_its_best_exposed_frame(material: Path) -> None:
     [source] = scan_sources([material / "bracket"])
-    np.testing.assert_array_equal(picture_of(source), images.read(material / "bracket" / "f1.png").pixels)
+    np.testing.assert_array_equal(scene_picture(source).pixels, images.read(material / "bracket" / "f1.png").pixels)
 
 
 def test_without_a_checkpoint_only_the_tone_is_suggested(material: Path, tmp_path: Path) -> None:

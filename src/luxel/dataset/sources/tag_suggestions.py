@@ -2,11 +2,13 @@
 
 Scene and light come from a CLIP checkpoint that the user names (extra `tags`; Radford et al. 2021, zero-shot). luxel
 ships none. Tone needs no network: the paper names dark, clear and neutral tones without defining them; here the median
-lightness of the picture decides, by the thresholds below, which are ours.
+lightness of the picture decides, by the thresholds below, which are ours, and how little light the camera had: a long
+exposure turns a night bright, and stays one of a night.
 """
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +21,21 @@ import numpy.typing as npt
 from luxel.dataset.align.tones import tones
 from luxel.dataset.develop import develop_frame, develop_light, shrink_encoded
 from luxel.dataset.reference.bracket import frame
-from luxel.dataset.sources.scan import SceneSource
+from luxel.dataset.sources.nominal import exposure_stops
+from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.dataset.sources.taxonomy import AXES, Taxonomy
 from luxel.errors import DatasetError, LuxelError, MissingExtraError
 from luxel.jobs.atomic import write_file
-from luxel.photometry import FloatArray, lightness
+from luxel.photometry import MID_GREY, FloatArray, as_unit_float, lightness, luminance, to_linear
 from luxel.text import csv_cell
 
 DARK_BELOW, CLEAR_ABOVE = 0.33, 0.6
 """Median lightness under which a picture is dark and over which it is clear; between them it is neutral. Mid-grey is
 0.46, Adams' zone III 0.23, zone VII 0.78."""
+
+DIM_BELOW = 3.0
+"""Light value (exposure value at ISO 100 that a meter gives) under which a scene is dark however it was exposed: a lit
+skyline at night has about 2, floodlit buildings 3 to 5, a room in the evening 5 to 7, overcast day 12."""
 
 PROMPTS: Mapping[str, tuple[str, ...]] = {
     "scene": ("a photo of {name}.", "a photo of {name}, {top}.", "{name}."),
@@ -118,26 +125,57 @@ def prompts(axis: str, name: str, taxonomy: Taxonomy) -> list[str]:
     return [prompt.format(name=name.replace("_", " "), top=top) for prompt in PROMPTS[axis]]
 
 
-def tone_of(picture: npt.NDArray[np.generic]) -> str:
-    """ "dark", "neutral" or "clear", by the median lightness of a picture [H, W, 3], sRGB-encoded."""
-    median = float(np.median(lightness(picture)))
-    return "dark" if median < DARK_BELOW else "clear" if median > CLEAR_ABOVE else "neutral"
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenePicture:
+    """What a scene is judged by.
+
+    pixels: uint8 [H, W, 3], sRGB-encoded, short side 336 or less. median: of lightness, that of the picture, or that of
+    the middle of its bracket where this is darker. light: light value of the scene, None where time, f-number or ISO is
+    not known.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    median: float
+    light: float | None = None
+
+    @property
+    def tone(self) -> str:
+        """ "dark", "neutral" or "clear"."""
+        if self.light is not None and self.light < DIM_BELOW:
+            return "dark"
+        return "dark" if self.median < DARK_BELOW else "clear" if self.median > CLEAR_ABOVE else "neutral"
 
 
-def picture_of(source: SceneSource, *, max_megapixels: float = 200.0) -> npt.NDArray[np.uint8]:
+def scene_picture(source: SceneSource, *, max_megapixels: float = 200.0) -> ScenePicture:
     """The picture that shows what a scene is: the best exposed frame of a bracket, any other light at EV 0.
 
-    Returns uint8 [H, W, 3], sRGB-encoded, short side 336 or less. Raises ImageError or DatasetError.
+    The best exposed frame of a night is the longest exposure, so the middle of the bracket, which is where the
+    photographer placed it, has a say in the tone. Raises ImageError or DatasetError.
     """
     if source.kind != "bracket":
-        return frame(develop_light(source, short_side=_SIDE, max_megapixels=max_megapixels).linear, 0)
+        pixels = frame(develop_light(source, short_side=_SIDE, max_megapixels=max_megapixels).linear, 0)
+        return ScenePicture(pixels, float(np.median(lightness(pixels))), _light_value(source.frames[0], pixels))
     frames = [shrink_encoded(develop_frame(f, max_megapixels=max_megapixels), _SIDE) for f in source.frames]
 
-    def well_exposed(picture: npt.NDArray[np.uint8]) -> float:
-        shown = tones(picture)
+    def well_exposed(index: int) -> float:
+        shown = tones(frames[index])
         return float(np.mean(shown.seen & (shown.lightness > 0.1) & (shown.lightness < 0.9)))
 
-    return max(frames, key=well_exposed)
+    best = max(range(len(frames)), key=well_exposed)
+    medians = [float(np.median(lightness(f))) for f in frames]
+    middle = float(np.median(medians)) if len(medians) > 2 else medians[best]
+    return ScenePicture(frames[best], min(medians[best], middle), _light_value(source.frames[best], frames[best]))
+
+
+def _light_value(facts: FrameSource, pixels: npt.NDArray[np.uint8]) -> float | None:
+    """Exposure value at ISO 100 that would have rendered the picture's median as mid-grey.
+
+    Source: EXIF 2.32, annex C (APEX): EV = log2(f-number^2 / time), less log2(ISO / 100).
+    """
+    if facts.exposure_s is None or facts.f_number is None or facts.iso is None:
+        return None
+    median = float(np.median(luminance(to_linear(as_unit_float(pixels)))))
+    return math.log2(max(median, 1e-4) / MID_GREY) - exposure_stops(facts.exposure_s, facts.f_number, facts.iso)
 
 
 def suggest(
@@ -151,14 +189,14 @@ def suggest(
     network = Path(tagger.checkpoint).name if tagger else ""
     for source in sources:
         try:
-            picture = picture_of(source, max_megapixels=max_megapixels)
+            picture = scene_picture(source, max_megapixels=max_megapixels)
         except LuxelError as error:
             yield Suggestion(name=source.scene_id, failed=str(error))
             continue
         given = {axis: name for axis in AXES if (name := source.tags.get(axis, ""))}
-        found: dict[str, Any] = {"tone": tone_of(picture)}
-        by = ["tone: median lightness"] if "tone" not in given else []
-        for axis, shares in (tagger(picture) if tagger else {}).items():
+        found: dict[str, Any] = {"tone": picture.tone}
+        by = ["tone: lightness and light"] if "tone" not in given else []
+        for axis, shares in (tagger(picture.pixels) if tagger else {}).items():
             if axis not in given:
                 found[axis] = max(shares, key=lambda name: shares[name])
                 found[f"{axis}_probability"] = shares[found[axis]]
