@@ -47,6 +47,31 @@ def test_pictures_may_lie_in_memory_as_the_protocol_lays_them_out(name: str, tas
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
+def test_odd_sizes_alone_are_as_in_a_batch(name: str, task: Task) -> None:
+    model = built(name, task).eval()
+    with torch.no_grad():
+        for parameter in model.head.parameters():  # predictions start close together
+            parameter *= 30 if parameter.ndim == 2 else 3 if parameter.ndim == 4 else 1
+    for size in ((97, 131), (65, 70)):
+        batch = pictures(3, *size)
+        with torch.inference_mode():
+            together, alone = model(batch), torch.cat([model(image[None]) for image in batch])
+        assert torch.allclose(together, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(97, 131), (64, 64), (203, 65)])
+def test_fecnet_at_its_full_width_is_the_same_in_any_batch(size: tuple[int, int]) -> None:
+    torch.manual_seed(2)
+    model = build("fecnet").eval()
+    torch.nn.init.normal_(model.head.convolution.weight, std=0.3)
+    batch = pictures(3, *size)
+    with torch.inference_mode():
+        together, alone = model(batch), torch.cat([model(image[None]) for image in batch])
+    assert together.std() > 0.01
+    assert torch.allclose(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "task"), CASES)
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_a_constant_picture_has_finite_gradients(name: str, task: Task, value: float) -> None:
     model = built(name, task).train()

@@ -1,5 +1,6 @@
 """Enhancement networks as baselines: laws of every build, published counts, and what their parts do."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,18 @@ def test_a_spectrum_comes_back_as_the_picture(size: tuple[int, int]) -> None:
     assert (amplitude > 0).all()
     found = fecnet.picture(fecnet.from_polar(amplitude, phase), size)
     torch.testing.assert_close(found, x, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (10, 5), (4, 1)])
+def test_self_conjugate_coefficients_are_real(size: tuple[int, int]) -> None:
+    x = -torch.rand(2, 3, *size)  # a negative mean has its phase on the cut between pi and -pi
+    found = fecnet.spectrum(x)
+    rows, columns = [[i for i in (0, n / 2) if i == int(i) and i < n] for n in size]
+    for row in rows:
+        for column in columns:
+            assert not found[..., int(row), int(column)].imag.any()
+    assert torch.allclose(fecnet.polar(found)[1][..., 0, 0], torch.tensor(math.pi))
+    assert torch.allclose(found, torch.fft.rfft2(x), atol=1e-5)
 
 
 def test_light_lies_in_the_amplitude_and_structure_in_the_phase() -> None:

@@ -50,6 +50,14 @@ class FECNet(FeatureNetwork):
         self.phase = PhaseNet(2 * width)
 
     def forward(self, image: Tensor) -> Features:
+        if self.training or len(image) == 1:
+            return self._of_batch(image)
+        # A phase jumps by 2 pi where rounding takes a coefficient across the negative axis, and rounding depends on
+        # the size of the batch. One image at a time, the map of an image is the same in any batch.
+        alone = [self._of_batch(image[i : i + 1]) for i in range(len(image))]
+        return Features(tuple(torch.cat(maps) for maps in zip(*(one.maps for one in alone), strict=True)))
+
+    def _of_batch(self, image: Tensor) -> Features:
         lit, bottleneck = self.amplitude(image)
         return Features((self.phase(image, lit), bottleneck))
 
@@ -140,8 +148,9 @@ class FrequencyUnit(nn.Module):
         )
 
     def forward(self, frequency: Tensor) -> Tensor:
-        # amplitudes span six decades: half precision would lose all but the largest
-        with torch.autocast(frequency.device.type, enabled=False):
+        # Amplitudes span six decades: half precision would lose all but the largest.
+        device = frequency.device.type  # "meta", where only costs are counted, has no autocast to turn off
+        with torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False):
             amplitude, phase = polar(frequency)
             if self.mode == "amplitude":
                 return from_polar(self.layers(amplitude), phase)
@@ -162,8 +171,16 @@ class Modulation(nn.Module):
 
 
 def spectrum(x: Tensor) -> Tensor:
-    """Half of the discrete Fourier transform of real maps: [B, C, H, W] to complex [B, C, H, W // 2 + 1]."""
-    return cast(Tensor, torch.fft.rfft2(x.float()))
+    """Half of the discrete Fourier transform of real maps: [B, C, H, W] to complex [B, C, H, W // 2 + 1].
+
+    The coefficients that are their own conjugates, the mean first of all, are real to the last bit: with a rounding
+    error in the imaginary part the phase of a negative one would be pi or -pi by chance.
+    """
+    h, w = x.shape[-2:]
+    frequency = torch.fft.rfft2(x.float())
+    real = torch.zeros(h, w // 2 + 1, dtype=torch.bool, device=x.device)
+    real[:: h // 2 if h % 2 == 0 else h, :: w // 2 if w % 2 == 0 else w] = True
+    return torch.complex(frequency.real, frequency.imag.masked_fill(real, 0.0))
 
 
 def picture(frequency: Tensor, size: tuple[int, ...]) -> Tensor:
