@@ -4,6 +4,7 @@
 and roundings of 64-bit floats are used, whose results IEEE 754 fixes, so that both give the same bits.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,13 +58,16 @@ def coverage(points: npt.NDArray[np.int64], brush: Brush, window: Window) -> Dou
     points: [n, 2] x, y in quarters of a pixel, n >= 1. The distance is to the nearest point of the polyline, so a
     stroke that crosses itself covers no pixel twice.
     """
-    x = np.arange(window.left, window.right, dtype=np.float64)[None, :] + 0.5
-    y = np.arange(window.top, window.bottom, dtype=np.float64)[:, None] + 0.5
     nearest = np.full((window.bottom - window.top, window.right - window.left), np.inf)
     ends = points.astype(np.float64) / POINT_STEPS
     if len(ends) == 1:
         ends = np.concatenate([ends, ends])
     for (ax, ay), (bx, by) in pairwise(ends):
+        # Only the pixels that this part of the stroke can reach: beyond the radius a distance counts as infinite.
+        left, right = _within(min(ax, bx), max(ax, bx), brush.radius, window.left, window.right)
+        top, bottom = _within(min(ay, by), max(ay, by), brush.radius, window.top, window.bottom)
+        x = np.arange(left, right, dtype=np.float64)[None, :] + 0.5
+        y = np.arange(top, bottom, dtype=np.float64)[:, None] + 0.5
         vx, vy = bx - ax, by - ay
         length = vx * vx + vy * vy
         if length > 0:
@@ -71,13 +75,19 @@ def coverage(points: npt.NDArray[np.int64], brush: Brush, window: Window) -> Dou
             dx, dy = x - (ax + along * vx), y - (ay + along * vy)
         else:
             dx, dy = x - ax, y - ay
-        np.minimum(nearest, dx * dx + dy * dy, out=nearest)
+        part = nearest[top - window.top : bottom - window.top, left - window.left : right - window.left]
+        np.minimum(part, dx * dx + dy * dy, out=part)
     distance = np.sqrt(nearest)
     inner = brush.radius * brush.hardness / 100.0
     with np.errstate(divide="ignore", invalid="ignore"):
         falloff = (brush.radius - distance) / (brush.radius - inner)
     weight = np.where(distance <= inner, 1.0, np.where(distance >= brush.radius, 0.0, falloff))
     return np.asarray(weight * brush.opacity / 100.0)
+
+
+def _within(low: float, high: float, radius: int, first: int, last: int) -> tuple[int, int]:
+    start = min(max(math.floor(low) - radius - 1, first), last)
+    return start, min(max(math.floor(high) + radius + 2, start), last)
 
 
 def towards(codes: npt.NDArray[np.int64], target: npt.NDArray[np.int64] | int, weight: DoubleArray) -> DoubleArray:

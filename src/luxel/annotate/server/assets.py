@@ -1,5 +1,6 @@
 """Images and arrays of scenes over HTTP, by number: no name from a request becomes a path."""
 
+import json
 import zlib
 from typing import Any, Literal
 
@@ -10,12 +11,21 @@ from sqlalchemy.orm import Session
 from luxel.annotate.editing.exposure_table import grey_codes
 from luxel.annotate.editing.maps import TaskMap
 from luxel.annotate.server.context import Adjudicator, Anybody, Parts, Services, may_see
-from luxel.annotate.server.views import heat_png, judged_of, png, preview_arrays, reference_png, zone_rules
+from luxel.annotate.server.views import (
+    heat_png,
+    judged_of,
+    png,
+    preview_arrays,
+    reference_png,
+    thumbnail_png,
+    zone_rules,
+)
 from luxel.annotate.store.material import frame_pixels, fused_pixels
 from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.submissions import map_of, submitted_map
 from luxel.annotate.store.tables import Frame, Scene, Submission, Task
 from luxel.dataset.reference.superpixels import block_mean
+from luxel.draw import heatmap
 from luxel.photometry import lightness
 
 router = APIRouter(prefix="/api")
@@ -40,7 +50,19 @@ def frame_image(frame_id: int, _: Anybody, services: Parts) -> Response:
     """A frame."""
     with services.database.reading() as session:
         scene, frame = _scene_and_frame(session, frame_id)
-    return _immutable(png(frame_pixels(services.dataset, scene, frame)), frame.image_sha256, "image/png")
+    key = f"frame {frame.image_sha256}"
+    content = services.answers.get(key, lambda: png(frame_pixels(services.dataset, scene, frame)))
+    return _immutable(content, frame.image_sha256, "image/png")
+
+
+@router.get("/frames/{frame_id}/thumbnail.png")
+def frame_thumbnail(frame_id: int, _: Anybody, services: Parts) -> Response:
+    """A frame, small."""
+    with services.database.reading() as session:
+        scene, frame = _scene_and_frame(session, frame_id)
+    key = f"thumbnail {frame.image_sha256}"
+    content = services.answers.get(key, lambda: thumbnail_png(frame_pixels(services.dataset, scene, frame)))
+    return _immutable(content, f"{frame.image_sha256}-small", "image/png")
 
 
 @router.get("/frames/{frame_id}/grey")
@@ -48,8 +70,12 @@ def frame_grey(frame_id: int, _: Anybody, services: Parts) -> Response:
     """Lightness of a frame in 255ths: uint8 [H, W]."""
     with services.database.reading() as session:
         scene, frame = _scene_and_frame(session, frame_id)
-    grey = grey_codes(frame_pixels(services.dataset, scene, frame)).tobytes()
-    return _immutable(zlib.compress(grey, 4), frame.image_sha256, "application/octet-stream", "deflate")
+
+    def made() -> bytes:
+        return zlib.compress(grey_codes(frame_pixels(services.dataset, scene, frame)).tobytes(), 4)
+
+    content = services.answers.get(f"grey {frame.image_sha256}", made)
+    return _immutable(content, frame.image_sha256, "application/octet-stream", "deflate")
 
 
 @router.get("/scenes/{scene_id}/fused.png")
@@ -57,8 +83,12 @@ def fused_image(scene_id: int, _: Anybody, services: Parts) -> Response:
     """The preliminary reference, which decisions change."""
     with services.database.reading() as session:
         scene = session.get_one(Scene, scene_id)
-    pixels = np.rint(fused_pixels(services.dataset, scene) * 255).astype(np.uint8)
-    return _immutable(png(pixels), scene.source_sha256, "image/png")
+
+    def made() -> bytes:
+        return png(np.rint(fused_pixels(services.dataset, scene) * 255).astype(np.uint8))
+
+    content = services.answers.get(f"fused {scene.source_sha256}", made)
+    return _immutable(content, scene.source_sha256, "image/png")
 
 
 @router.get("/scenes/{scene_id}/arrays/{name}")
@@ -66,20 +96,28 @@ def scene_array(scene_id: int, name: Literal["segments", "guide", "free"], _: An
     """segments: uint16 [H, W] fine segments. guide, free: uint8 [H, W] of the preview."""
     with services.database.reading() as session:
         scene = session.get_one(Scene, scene_id)
-    if name == "segments":
-        content = scene.segments
-    else:
-        fused = fused_pixels(services.dataset, scene)
-        content = zlib.compress(preview_arrays(services.dataset, scene, fused)[name].tobytes(), 4)
-    tag = f"{scene.source_sha256[:32]}-{name}"
+
+    def made() -> bytes:
+        arrays = preview_arrays(services.dataset, scene, fused_pixels(services.dataset, scene))
+        return zlib.compress(arrays[name].tobytes(), 4)
+
+    tag = f"{scene.source_sha256}-{name}"
+    content = scene.segments if name == "segments" else services.answers.get(tag, made)
     return _immutable(content, tag, "application/octet-stream", "deflate")
 
 
 @router.get("/scenes/{scene_id}/facts")
-def scene_facts(scene_id: int, _: Anybody, services: Parts) -> dict[str, Any]:
+def scene_facts(scene_id: int, _: Anybody, services: Parts) -> Response:
     """Parents, mean lightness and size of every fine segment, and the rule of the preview."""
     with services.database.reading() as session:
         scene = session.get_one(Scene, scene_id)
+    content = services.answers.get(
+        f"facts {scene.id} {scene.source_sha256}", lambda: json.dumps(_facts(services, scene)).encode()
+    )
+    return Response(content, media_type="application/json")
+
+
+def _facts(services: Services, scene: Scene) -> dict[str, Any]:
     segmentation = segmentation_of(scene)
     y = lightness(fused_pixels(services.dataset, scene))
     rules = zone_rules(services.dataset, scene)
@@ -125,3 +163,10 @@ def view_of(services: Services, scene: Scene, frame_id: int | None, made: TaskMa
         return heat_png(made.values, judged_of(made))
     fused = fused_pixels(services.dataset, scene)
     return reference_png(services.dataset, scene, fused, segmentation_of(scene), made.values)
+
+
+@router.get("/palette")
+def palette(_: Anybody) -> Response:
+    """Colours of residuals from -1 to +1: uint8 [257, 3]."""
+    colours = heatmap.render(np.linspace(-1, 1, 257, dtype=np.float32)[None])
+    return _immutable(np.ascontiguousarray(colours).tobytes(), "palette-1", "application/octet-stream")

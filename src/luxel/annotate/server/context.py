@@ -1,5 +1,8 @@
 """What request handlers share: the project's parts, and who asks."""
 
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
@@ -33,6 +36,29 @@ class ServerOptions:
     requests_per_minute: int = 3000
 
 
+class Answers:
+    """Answers that never change, kept in memory while there is room: pictures and arrays of scenes in work."""
+
+    def __init__(self, max_bytes: int = 256_000_000) -> None:
+        self._max, self._size = max_bytes, 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """The answer of this key, made if it is not there. Two may make it at once; they make the same."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            self._size += len(made) - len(self._kept.pop(key, b""))
+            self._kept[key] = made
+            while self._size > self._max and len(self._kept) > 1:
+                self._size -= len(self._kept.popitem(last=False)[1])
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of a running project."""
@@ -41,6 +67,7 @@ class Services:
     dataset: Path
     log: OperationLog
     options: ServerOptions
+    answers: Answers = field(default_factory=Answers)
     logins: Rate = field(default_factory=lambda: Rate(10, 10))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import select
 
-from luxel.annotate.server.context import Parts, Visit, visit_of
+from luxel.annotate.server.context import Parts, Visit, may_see, visit_of
 from luxel.annotate.server.people import set_cookie
 from luxel.annotate.store.accounts import Role, invitation_of, may
-from luxel.annotate.store.tables import Project
+from luxel.annotate.store.tables import Frame, Project, Scene, Submission, Task
 
 router = APIRouter()
 
@@ -103,7 +104,25 @@ def home_page(request: Request, services: Parts) -> Response:
 @router.get("/task/{task_id}")
 def task_page(task_id: int, request: Request, services: Parts) -> Response:
     """The workplace."""
-    return _page(request, services, "workplace.html", task_id=task_id)
+    with services.database.reading() as session:
+        task = session.get_one(Task, task_id)
+        scene = session.get_one(Scene, task.scene_id).name
+        level = "" if task.frame_id is None else session.get_one(Frame, task.frame_id).level
+        last = select(Submission).where(Submission.task_id == task_id).order_by(Submission.id.desc())
+        submission = session.scalars(last).first()
+    visit = visit_of(request)
+    if visit is not None and not may_see(visit, task):
+        return _render(services, visit, "forbidden.html", status=403, role="of its own annotator")
+    return _page(
+        request,
+        services,
+        "workplace.html",
+        task_id=task_id,
+        kind=task.kind,
+        heading=f"Map of {scene}, {level}" if level else f"Reference of {scene}",
+        reason=submission.reason if submission is not None and task.state == "returned" else "",
+        blank=task.start_id is None,
+    )
 
 
 @router.get("/help")

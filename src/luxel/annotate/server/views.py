@@ -30,6 +30,11 @@ def png(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     return buffer.getvalue()
 
 
+def thumbnail_png(pixels: ByteArray, side: int = 160) -> bytes:
+    """PNG of a picture shrunk to a long side. pixels: uint8 [H, W, 3]."""
+    return png(np.asarray(heatmap.fit(pixels, side), dtype=np.uint8))
+
+
 def png_of_codes(made: TaskMap) -> bytes:
     """A residual map as luxel's 16-bit PNG."""
     return png(encode_residual(made.values))
