@@ -10,6 +10,7 @@ from luxel.errors import ImageError
 from luxel.images import read, read_linear
 from luxel.images import reading as reading_module
 from luxel.images.colour.spaces import matrix_to_srgb, rgb_to_xyz
+from luxel.images.header import read_header
 from stand_ins.picture_files import fails, light, photo, save, write_exr, write_luminance_chroma
 
 DECODERS = {
@@ -153,3 +154,17 @@ def test_luminance_chroma_in_other_primaries(tmp_path: Path) -> None:
     table = [n + len(extra) for n in struct.unpack_from("<8Q", data, head_end)]
     path.write_bytes(data[:at] + extra + data[at:head_end] + struct.pack("<8Q", *table) + data[head_end + 64 :])
     np.testing.assert_allclose(read_linear(path), 0.5, atol=1e-3)
+
+
+def test_header_sizes_are_never_negative(tmp_path: Path) -> None:
+    """Numbers that a header stores with a sign say nothing where they are below 0."""
+    bmp = bytearray(save(tmp_path / "a.bmp", photo()).read_bytes())
+    struct.pack_into("<i", bmp, 18, -64)
+    (tmp_path / "a.bmp").write_bytes(bmp)
+    exr = bytearray(write_exr(tmp_path / "a.exr", {"RGB": light()}).read_bytes())
+    window = exr.index(b"dataWindow\0box2i\0") + 21
+    struct.pack_into("<4i", exr, window, 9, 9, 0, 0)
+    (tmp_path / "a.exr").write_bytes(exr)
+    for name in ("a.bmp", "a.exr"):
+        header = read_header(tmp_path / name)
+        assert (header.width, header.height) == (0, 0)

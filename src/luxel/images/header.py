@@ -296,7 +296,7 @@ def _bmp(data: tags.Block) -> _Places:
     """Size of the information header; a negative height is a picture from the top."""
     old = int.from_bytes(data[14:18], "little") == 12
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
-    return _Places(width, abs(height))
+    return _Places(width, abs(height)) if width > 0 else _Places()
 
 
 def _heif(path: Path) -> _Places:
