@@ -13,10 +13,10 @@ import typer
 
 from luxel.cli.console import Cell, Column, print_table, put, say, track
 from luxel.cli.options import (
+    AssessingOptions,
     HeadOption,
     JobsOption,
     LimitOption,
-    NetworkOptions,
     PaletteOption,
     PathsArgument,
     RecursiveOption,
@@ -79,7 +79,7 @@ def assess(
         bool, typer.Option("--resume", help="Resume the run in --out: keep its rows for unchanged files.")
     ] = False,
     threshold: ThresholdOption = 0.2,
-    network: NetworkOptions,
+    network: AssessingOptions,
     head: HeadOption = None,
 ) -> None:
     """Score pictures and map where they are over- and underexposed.
@@ -113,6 +113,7 @@ def assess(
         limit=outputs.limit,
         full_size=outputs.full_size,
         head=head,
+        reading=network.reading,
     )
     pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
     limit = time_limit(timeout, len(pictures))

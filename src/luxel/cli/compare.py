@@ -9,8 +9,8 @@ import typer
 
 from luxel.cli.console import Cell, Column, Progress, output_folder, print_table, put, say
 from luxel.cli.options import (
+    AssessingOptions,
     LimitOption,
-    NetworkOptions,
     PaletteOption,
     ThresholdOption,
     TimeoutOption,
@@ -41,7 +41,7 @@ def compare(
     limit: LimitOption = 0.5,
     threshold: ThresholdOption = 0.2,
     timeout: TimeoutOption = None,
-    network: NetworkOptions,
+    network: AssessingOptions,
 ) -> None:
     """Rank enhanced versions of pictures by the exposure residual they leave.
 

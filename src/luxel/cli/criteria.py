@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from luxel.cli.console import put, say
-from luxel.cli.options import NetworkOptions, with_groups
+from luxel.cli.options import AssessingOptions, with_groups
 from luxel.cli.score import RegionOptions, ScoredPaths, ScoringOptions, region_lines
 
 criteria = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -83,7 +83,7 @@ def explain(
     *,
     regions: RegionOptions,
     scoring: ScoringOptions,
-    network: NetworkOptions,
+    network: AssessingOptions,
 ) -> None:
     """Which band matched and why, with the numbers, for pictures or saved maps.
 

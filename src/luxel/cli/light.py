@@ -10,8 +10,8 @@ import typer
 
 from luxel.cli.console import output_folder, put, say
 from luxel.cli.options import (
+    AssessingOptions,
     JsonOption,
-    NetworkOptions,
     PathsArgument,
     RecursiveOption,
     TimeoutOption,
@@ -57,7 +57,7 @@ def light(
     json: JsonOption = False,
     recursive: RecursiveOption = False,
     timeout: TimeoutOption = None,
-    network: NetworkOptions,
+    network: AssessingOptions,
 ) -> None:
     """Zones, clipped shares, compensation, the bracket a scene needs, raw headroom; false-colour, zebra, zone pictures.
 
@@ -99,7 +99,7 @@ def light(
 
 
 def _meter(
-    network: NetworkOptions, drawings: DrawingOptions, out: Path | None
+    network: AssessingOptions, drawings: DrawingOptions, out: Path | None
 ) -> "Callable[[Found], tuple[Light, list[str]] | str]":
     """The function that measures one picture: its numbers and the files drawn, or the reason why there are none."""
     from luxel.assessment.meter import measure
@@ -110,7 +110,8 @@ def _meter(
     def work(found: "Found") -> "tuple[Light, list[str]] | str":
         try:
             assessment = assessor.assess(found.path)
-            return measure(assessment), [] if out is None else _draw(assessment, found, drawings, out)
+            numbers = measure(assessment, max_megapixels=network.max_megapixels)
+            return numbers, [] if out is None else _draw(assessment, found, drawings, out)
         except Exception as error:
             return reason_of(error, found.path)
 

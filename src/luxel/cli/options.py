@@ -17,6 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     from luxel.assessment.assessor import Assessor
+    from luxel.images import ReadOptions
 
 
 def _threshold(value: float) -> float:
@@ -28,6 +29,12 @@ def _threshold(value: float) -> float:
 def _limit(value: float) -> float:
     if not 0.0 < value <= 1.0:
         raise typer.BadParameter(f"{value} is not above 0 and at most 1")
+    return value
+
+
+def _above_zero(value: float) -> float:
+    if not value > 0.0:
+        raise typer.BadParameter(f"{value} is not above 0")
     return value
 
 
@@ -67,6 +74,14 @@ HeadOption = Annotated[
     typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
 ]
 CriteriaOption = Annotated[str, typer.Option(help="Shipped criteria, or your own .toml file.", metavar="NAME_OR_FILE")]
+MaxMegapixelsOption = Annotated[
+    float,
+    typer.Option(
+        help="Largest picture in megapixels; a larger one is an error before it is decoded.",
+        metavar="N",
+        callback=_above_zero,
+    ),
+]
 CacheOption = Annotated[Path, typer.Option(help="Folder for rendered scenes.", metavar="DIR")]
 
 
@@ -104,6 +119,28 @@ class NetworkOptions:
         from luxel.assessment.assessor import Assessor
 
         return Assessor(self.weights, backend=self.backend, **options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessingOptions(NetworkOptions):
+    """Which network assesses pictures, what runs it, and how their files are read."""
+
+    raw: Annotated[
+        Literal["neutral", "preview"],
+        typer.Option(help="Camera RAW: the sensor data without a tone curve, or the JPEG that the camera embedded."),
+    ] = "neutral"
+    max_megapixels: MaxMegapixelsOption = 200.0
+
+    @property
+    def reading(self) -> "ReadOptions":
+        """How files are read."""
+        from luxel.images import ReadOptions
+
+        return ReadOptions(max_megapixels=self.max_megapixels, raw=self.raw)
+
+    def assessor(self, **options: Any) -> "Assessor":
+        """An assessor for these options. options: further ones of `Assessor`."""
+        return NetworkOptions.assessor(self, reading=self.reading, **options)
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,9 +10,9 @@ import typer
 
 from luxel.cli.console import Cell, Column, Progress, print_table, put, say
 from luxel.cli.options import (
+    AssessingOptions,
     HeadOption,
     JobsOption,
-    NetworkOptions,
     RecursiveOption,
     ThresholdOption,
     TimeoutOption,
@@ -67,7 +67,7 @@ def report(
     threshold: ThresholdOption = 0.2,
     rating: StarOptions,
     sidecars: SidecarOptions,
-    network: NetworkOptions,
+    network: AssessingOptions,
     head: HeadOption = None,
 ) -> None:
     """Make one web page of a folder: contact sheet, maps, figures, and keys to rate with.
@@ -101,7 +101,13 @@ def report(
     pictures = find([os.fspath(folder)], endings=images.SUFFIXES, recursive=recursive, warn=say)
     look = Look(
         folder=folder,
-        settings=Settings(weights=network.weights, backend=network.backend, threshold=threshold, head=head),
+        settings=Settings(
+            weights=network.weights,
+            backend=network.backend,
+            threshold=threshold,
+            head=head,
+            reading=network.reading,
+        ),
         criteria=criteria,
         preview_side=preview,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luxel.cli.console import Cell, Column, print_table, put, say, track
-from luxel.cli.options import CriteriaOption, NetworkOptions, RecursiveOption, TimeoutOption, time_limit, with_groups
+from luxel.cli.options import AssessingOptions, CriteriaOption, RecursiveOption, TimeoutOption, time_limit, with_groups
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ScoringOptions:
         typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
     ] = None
 
-    def scorer(self, criteria: str, regions: RegionOptions, network: NetworkOptions) -> "Scorer":
+    def scorer(self, criteria: str, regions: RegionOptions, network: AssessingOptions) -> "Scorer":
         """The scorer that the options ask for.
 
         criteria: name of shipped ones, or a file.
@@ -110,7 +110,7 @@ def score(
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines with all numbers.")] = False,
     recursive: RecursiveOption = False,
     timeout: TimeoutOption = None,
-    network: NetworkOptions,
+    network: AssessingOptions,
 ) -> None:
     """Score pictures, or maps saved before, by a table of criteria.
 
@@ -147,7 +147,7 @@ def score(
 
 
 def _score_by(
-    scoring: ScoringOptions, criteria: str, regions: RegionOptions, network: NetworkOptions
+    scoring: ScoringOptions, criteria: str, regions: RegionOptions, network: AssessingOptions
 ) -> "Callable[[Path], Scored]":
     """What a process begins with: the function that scores one file."""
     return scoring.scorer(criteria, regions, network).score

@@ -17,6 +17,7 @@ from luxel.cli.dataset.options import (
     TaxonomyOption,
     ViewsOption,
 )
+from luxel.cli.options import MaxMegapixelsOption
 
 
 def build(
@@ -30,7 +31,7 @@ def build(
     jobs: CoresOption = 0,
     short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
     name: Annotated[str, typer.Option(help="Name of the dataset; default: that of its folder.", metavar="TEXT")] = "",
-    max_megapixels: Annotated[float, typer.Option(help="Source pictures above this fail.", metavar="N")] = 200.0,
+    max_megapixels: MaxMegapixelsOption = 200.0,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Accept other settings than before and build every scene again.")
     ] = False,
@@ -54,7 +55,7 @@ def build(
     from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.processes import usable_cores
 
-    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out), gap)
+    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out), gap, max_megapixels)
     with Progress("building", len(found)) as bar:
 
         def report(outcome: SceneOutcome) -> None:

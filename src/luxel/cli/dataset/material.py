@@ -8,7 +8,7 @@ import typer
 
 from luxel.cli.console import Cell, Column, Progress, print_table, put, require, say
 from luxel.cli.dataset.options import GapOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
-from luxel.cli.options import JsonOption
+from luxel.cli.options import JsonOption, MaxMegapixelsOption
 
 if TYPE_CHECKING:
     from luxel.dataset.sources.scan import SceneSource
@@ -21,6 +21,7 @@ def scan(
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
     gap: GapOption = 5.0,
+    max_megapixels: MaxMegapixelsOption = 200.0,
     json: JsonOption = False,
 ) -> None:
     """What scenes there are in files and folders; nothing is written.
@@ -35,7 +36,7 @@ def scan(
     require("dataset", "luxel dataset scan")
     from json import dumps
 
-    found = scenes_in(sources, tags, views, taxonomy, gap)
+    found = scenes_in(sources, tags, views, taxonomy, gap, max_megapixels)
     unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
     for file in unreadable:
         say(f"{file}: cannot be read; its scene will fail or lose this frame")
@@ -77,6 +78,7 @@ def tags(
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
     gap: GapOption = 5.0,
+    max_megapixels: MaxMegapixelsOption = 200.0,
 ) -> None:
     """Suggest tags for scene, light and tone, as a CSV to correct and give to build with --tags.
 
@@ -99,11 +101,11 @@ def tags(
     if out.exists():
         raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
     tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
-    found = scenes_in(sources, given, views, taxonomy, gap)
+    found = scenes_in(sources, given, views, taxonomy, gap, max_megapixels)
     rows: list[Suggestion] = []
     with Progress("looking", len(found)) as progress:
         progress.update(0)
-        for row in suggest(found, tagger):
+        for row in suggest(found, tagger, max_megapixels=max_megapixels):
             rows.append(row)
             progress.advance(row.name)
     count = write_suggestions(out, rows)
@@ -120,6 +122,7 @@ def align(
     out: Annotated[Path, typer.Option(help="Folder for the aligned frames.", metavar="DIR")],
     short_side: Annotated[int, typer.Option(help="Short side of the frames, in pixels.", min=64)] = 512,
     gap: GapOption = 5.0,
+    max_megapixels: MaxMegapixelsOption = 200.0,
 ) -> None:
     """Align brackets only: drop what shows another scene, register the rest, crop to what all show.
 
@@ -136,14 +139,16 @@ def align(
     from luxel.dataset.align.align_files import AlignedFrame, align_to_files
     from luxel.errors import DatasetError
 
-    brackets = [source for source in scenes_in(sources, gap=gap) if source.kind == "bracket"]
+    brackets = [
+        source for source in scenes_in(sources, gap=gap, max_megapixels=max_megapixels) if source.kind == "bracket"
+    ]
     if not brackets:
         raise DatasetError("no bracket in these files; luxel dataset scan shows what there is")
     rows: list[AlignedFrame] = []
     with Progress("aligning", len(brackets)) as progress:
         progress.update(0)
         for source in brackets:
-            rows += align_to_files(source, out, short_side=short_side)
+            rows += align_to_files(source, out, short_side=short_side, max_megapixels=max_megapixels)
             progress.advance(source.scene_id)
     lines: list[list[Cell]] = []
     for row in rows:
@@ -187,7 +192,12 @@ def taxonomy(
 
 
 def scenes_in(
-    sources: list[Path], tags: Path | None = None, views: int = 1, taxonomy: Path | None = None, gap: float = 5.0
+    sources: list[Path],
+    tags: Path | None = None,
+    views: int = 1,
+    taxonomy: Path | None = None,
+    gap: float = 5.0,
+    max_megapixels: float = 200.0,
 ) -> "list[SceneSource]":
     """Scenes found in files and folders; DatasetError if there is none."""
     from luxel.dataset.sources.scan import scan_sources
@@ -205,7 +215,16 @@ def scenes_in(
         bars[step].advance(file)
 
     with steps:
-        found = scan_sources(sources, tags=tags, taxonomy=names, views=views, gap=gap, warn=say, progress=report)
+        found = scan_sources(
+            sources,
+            tags=tags,
+            taxonomy=names,
+            views=views,
+            gap=gap,
+            max_megapixels=max_megapixels,
+            warn=say,
+            progress=report,
+        )
     if not found:
         raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
     return found

@@ -30,18 +30,21 @@ class AlignedFrame:
     dropped: str = ""
 
 
-def align_to_files(source: SceneSource, out: Path, *, short_side: int) -> list[AlignedFrame]:
+def align_to_files(
+    source: SceneSource, out: Path, *, short_side: int, max_megapixels: float = 200.0
+) -> list[AlignedFrame]:
     """Aligns a bracket and writes OUT/SCENE/FRAME.png; returns one row per frame.
 
-    short_side: of the frames, in pixels. A bracket that cannot be aligned is a row with the reason. Raises DatasetError
-    when `out` cannot be written.
+    short_side: of the frames, in pixels.
+    max_megapixels: larger frames are not opened, 10^6 pixels.
+    A bracket that cannot be aligned is a row with the reason. Raises DatasetError when `out` cannot be written.
     """
     place = out / source.scene_id
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatasetError(f"{place}: cannot be made: {error.strerror}; choose another --out") from error
-    kept, (pictures,), dropped = develop_bracket(source, [short_side])
+    kept, (pictures,), dropped = develop_bracket(source, [short_side], max_megapixels=max_megapixels)
     rows = {file: AlignedFrame(scene_id=source.scene_id, file=file, dropped=why) for file, why in dropped}
     try:
         found = align(pictures)

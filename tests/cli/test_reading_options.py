@@ -1,0 +1,75 @@
+"""--max-megapixels and --raw reach the reader from every command that offers them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from luxel.cli import app
+from stand_ins.picture_files import photo, save, write_dng
+from standin_network import grey_target
+
+COMMANDS = ("assess", "score", "light", "compare", "report")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
+
+
+@pytest.fixture
+def luxel(weights: Path) -> Callable[..., Result]:
+    def run(command: str, *arguments: object) -> Result:
+        return CliRunner().invoke(app, [command, *map(str, arguments), "--timeout", "0", "--weights", str(weights)])
+
+    return run
+
+
+def arguments(command: str, file: Path) -> list[object]:
+    """What the command needs to read one file and say why it could not."""
+    if command == "compare":
+        return [file.parent, shutil.copytree(file.parent, file.parent.parent / "copy", dirs_exist_ok=True)]
+    if command == "report":
+        return [file.parent, "--out", file.parent.parent / "page.html"]
+    return [file, "--json"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_option_of_the_message_exists(luxel: Callable[..., Result], tmp_path: Path, command: str) -> None:
+    (tmp_path / "in").mkdir()
+    file = save(tmp_path / "in" / "a.png", photo(100, 120))
+    refused = luxel(command, *arguments(command, file), "--max-megapixels", 0.01)
+    assert refused.exit_code in (1, 2), refused.output
+    assert "--max-megapixels" in refused.output
+    assert luxel(command, *arguments(command, file), "--max-megapixels", 0.02).exit_code == 0
+    assert luxel(command, *arguments(command, file), "--max-megapixels", 0).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["assess", "score", "light"])
+def test_the_preview_is_judged(luxel: Callable[..., Result], tmp_path: Path, command: str) -> None:
+    """Dark sensor data with a bright preview: each choice judges its own."""
+    preview = np.full((64, 96, 3), 235, np.uint8)
+    file = write_dng(tmp_path / "a.dng", np.full((64, 96, 3), 0.01), preview=preview)
+    rows = [json.loads(luxel(command, file, "--json", "--raw", raw).output) for raw in ("neutral", "preview")]
+    if command == "assess":
+        assert rows[0]["under"] > 0.9 > 0.1 > rows[0]["over"]
+        assert rows[1]["over"] > 0.9
+        assert rows[1]["notes"][0].startswith("embedded preview of 96 x 64")
+    elif command == "light":
+        assert rows[0]["ev"] != rows[1]["ev"]
+        assert rows[0]["raw"] == rows[1]["raw"]  # the sensor's room does not depend on what is shown
+        assert rows[1]["scene_stops"] is None
+    else:
+        assert rows[0] != rows[1]
+
+
+def test_the_report_shows_the_preview(luxel: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_dng(tmp_path / "in" / "a.dng", np.full((64, 96, 3), 0.01), preview=np.full((64, 96, 3), 235, np.uint8))
+    result = luxel("report", tmp_path / "in", "--out", tmp_path / "page.html", "--raw", "preview")
+    assert result.exit_code == 0, result.output
+    assert "embedded preview of 96 x 64" in (tmp_path / "page.html").read_text()
