@@ -8,7 +8,6 @@ What decides a scene's pixels is its source files (name, size, time), its facts 
 changed is built again. Other settings are refused unless `rebuild` is given: a dataset never mixes two settings.
 """
 
-import errno
 import logging
 import time
 from collections import Counter
@@ -34,14 +33,12 @@ from luxel.dataset.prepare import PreparedScene, prepare_scene
 from luxel.dataset.sources.scan import SceneSource
 from luxel.dataset.sources.taxonomy import NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.errors import DatasetError, LuxelError
-from luxel.jobs.atomic import remove_leftovers, write_file, writing_folder
+from luxel.jobs.atomic import is_disk_full, remove_leftovers, write_file, writing_folder
 from luxel.jobs.lock import locked
 from luxel.jobs.processes import TaskError, results
 
 Prepare = Callable[..., PreparedScene]
 State = Literal["built", "kept", "failed"]
-
-_DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,7 @@ def build_scene(
             prepared, carried = carry_over(out, final, prepared)
             notes = write_scene(out, folder, prepared, source, settings.rules, settings.zones, record)
     except (LuxelError, OSError, MemoryError) as error:
-        if _disk_refuses(error):
+        if is_disk_full(error):
             raise DatasetError(f"{out}: {_reason(error)}; free some space and run the same build again") from error
         return failure(source, _reason(error), time.monotonic() - begun)
     except Exception as error:
@@ -232,14 +229,6 @@ def _check_prepared(prepared: PreparedScene, source: SceneSource) -> None:
         raise DatasetError(f"{source.scene_id}: frames and reference have sizes {sorted(sizes)}; they must be one")
     if len(set(prepared.levels)) != len(prepared.levels):
         raise DatasetError(f"{source.scene_id}: two frames are called {Counter(prepared.levels).most_common(1)[0][0]}")
-
-
-def _disk_refuses(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _DISK_REFUSES:
-            return True
-        error = error.__cause__
-    return False
 
 
 def _reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ however that ends: what nobody holds is a leftover, and the next process that wr
 Where a file system has no locks, leftovers are removed when they are a day old.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -26,6 +27,7 @@ from luxel.errors import LuxelError
 _HIDDEN_NAME = re.compile(r"\.luxel-[0-9a-f]{16}\.(?:partial|old-(?P<final>.+))", re.DOTALL)
 _ABANDONED_SECONDS = 24 * 3600.0
 _RETRIES = 20
+_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 _swept: set[str] = set()
 
@@ -110,6 +112,19 @@ def write_file(
         raise error(f"{path}: cannot be written: {reason.strerror or reason}; {remedy}") from reason
 
 
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a disk that takes nothing more is at the bottom of an error: other files will not fit either.
+
+    >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device")), is_disk_full(ValueError())
+    (True, False)
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed writers left in a folder, and puts back a folder whose replacement did not arrive.
 
@@ -163,7 +178,7 @@ def _new_file(folder: Path) -> tuple[Path, BinaryIO, int | None]:
             return temporary, file, hold
         file.close()
         os.close(hold)
-    raise FileExistsError(17, "no free hidden name", str(folder))
+    raise FileExistsError(errno.EEXIST, "no free hidden name", str(folder))
 
 
 def _new_folder(folder: Path) -> tuple[Path, int | None]:
@@ -175,7 +190,7 @@ def _new_folder(folder: Path) -> tuple[Path, int | None]:
         if hold is None or (_lock(hold) and _same(temporary, hold)):
             return temporary, hold
         os.close(hold)
-    raise FileExistsError(17, "no free hidden name", str(folder))
+    raise FileExistsError(errno.EEXIST, "no free hidden name", str(folder))
 
 
 def _exchange(new: Path, final: Path) -> None:

@@ -1,13 +1,13 @@
 """Training samples and validation pictures from built datasets, decoded once into a memory-mapped store.
 
-A store is a folder with `image.u8`, `residual.u16` (`luxel.residual_files`) and `confidence.u8`, all frames' pixels
-one after the other, and `index.json`. It is written under a temporary name and renamed, so it is whole or absent.
+A store (`luxel.samples.store`) has the planes `image.u8`, `residual.u16` (`luxel.residual_files`) and `confidence.u8`;
+its index has scene, level and kind of each frame.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ import numpy.typing as npt
 from luxel.dataset.folder.manifest import FrameRow, row_file
 from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.errors import DatasetError
-from luxel.jobs.atomic import writing_folder
-from luxel.jobs.records import from_record, read_json
 from luxel.photometry import FloatArray, lightness
 from luxel.residual_files import decode_residual, encode_residual
 from luxel.samples.draw import SampleRules, mirror_and_turn, of_one_size, random_window, whole_size
 from luxel.samples.simulate import through_jpeg
+from luxel.samples.store import Plane, Store, StoreLayout, writing_store
 
 _VERSION = 1
 
@@ -69,40 +68,27 @@ def frames_of(datasets: Sequence[Path], split: str, *, leave_out: Collection[str
     return kept
 
 
-class BuiltStore:
-    """Frames of a store folder, read from the disk's cache as they are asked for; len(store) of them."""
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a store's index says of a frame."""
 
-    files = ("image.u8", "residual.u16", "confidence.u8")
+    scene: str
+    level: str
+    kind: str
 
-    def __init__(self, folder: Path) -> None:
-        index = folder / "index.json"
-        if not index.is_file():
-            raise DatasetError(f"{folder}: no store of frames here (index.json is missing); remove the folder")
-        self.folder = folder
-        self.entries = _entries(index)
-        image, residual, confidence = (folder / name for name in self.files)
-        self._image = np.memmap(image, dtype=np.uint8, mode="r")
-        self._residual = np.memmap(residual, dtype=np.uint16, mode="r")
-        self._confidence = np.memmap(confidence, dtype=np.uint8, mode="r")
 
-    def __reduce__(self) -> tuple[type["BuiltStore"], tuple[Path]]:
-        # NumPy would send another process the pixels themselves.
-        return BuiltStore, (self.folder,)
+class BuiltStore(Store):
+    """Frames of a store folder."""
 
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def size(self, i: int) -> tuple[int, int]:
-        """Height and width of frame i."""
-        return self.entries[i]["height"], self.entries[i]["width"]
+    layout = StoreLayout(
+        "frames",
+        _Facts,
+        (Plane("image.u8", np.uint8, 3), Plane("residual.u16", np.uint16), Plane("confidence.u8", np.uint8)),
+    )
 
     def window(self, i: int, rows: slice = slice(None), columns: slice = slice(None)) -> BuiltFrame:
         """A window of frame i, the whole frame by default."""
-        h, w = self.size(i)
-        start, end = self.entries[i]["offset"], self.entries[i]["offset"] + h * w
-        image = self._image[3 * start : 3 * end].reshape(h, w, 3)[rows, columns]
-        codes = self._residual[start:end].reshape(h, w)[rows, columns]
-        confidence = self._confidence[start:end].reshape(h, w)[rows, columns]
+        image, codes, confidence = self.planes(i, rows, columns)
         return BuiltFrame(np.array(image), decode_residual(codes), confidence.astype(np.float32) / np.float32(255))
 
 
@@ -127,57 +113,13 @@ def open_built(
     final = cache / f"built-{split}-{fingerprint}"
     if final.is_dir():
         return BuiltStore(final)
-    try:
-        with writing_folder(final, replace=False) as unfinished:
-            _write(unfinished, progress(frames, len(frames)) if progress else frames, short_side)
-    except OSError as error:
-        raise DatasetError(f"{final}: cannot be written: {error.strerror or error}; choose another cache") from error
-    return BuiltStore(final)
-
-
-def _entries(index: Path) -> list[dict[str, Any]]:
-    """The entries of a store's index. Raises DatasetError where they do not fit its files."""
-    listed = read_json(index).get("frames")
-    if not isinstance(listed, list) or not listed:
-        raise DatasetError(f"{index}: has no list of frames; remove the folder")
-    entries = [from_record(_Entry, entry, where=f"{index}: frame {n}") for n, entry in enumerate(listed)]
-    try:
-        sizes = [(index.parent / name).stat().st_size for name in BuiltStore.files]
-    except OSError as error:
-        raise DatasetError(f"{error.filename}: {error.strerror}; remove the folder") from error
-    pixels = min(size // each for size, each in zip(sizes, (3, 2, 1), strict=True))
-    for entry in entries:
-        if min(entry.height, entry.width) < 1 or not 0 <= entry.offset <= pixels - entry.height * entry.width:
-            raise DatasetError(f"{index}: a frame lies outside the store's files; remove the folder")
-    return [asdict(entry) for entry in entries]
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One frame in a store's index; offset in pixels."""
-
-    scene: str
-    level: str
-    kind: str
-    height: int
-    width: int
-    offset: int
-
-
-def _write(place: Path, frames: Iterable[tuple[Path, FrameRow]], short_side: int) -> None:
-    entries, offset = [], 0
-    image, residual, confidence = (place / name for name in BuiltStore.files)
-    with image.open("wb") as pictures, residual.open("wb") as maps, confidence.open("wb") as weights:
-        for folder, row in frames:
+    with writing_store(final, BuiltStore.layout) as writer:
+        for folder, row in progress(frames, len(frames)) if progress else frames:
             frame = shrink_frame(BuiltFrame(*read_frame(folder, row)), short_side)
-            height, width = frame.residual.shape
-            pictures.write(frame.image.tobytes())
-            maps.write(encode_residual(frame.residual).tobytes())
-            weights.write(np.rint(frame.confidence * 255).astype(np.uint8).tobytes())
+            confidence = np.rint(frame.confidence * 255).astype(np.uint8)
             facts = {"scene": row.scene_id, "level": row.level, "kind": row.kind}
-            entries.append({**facts, "height": height, "width": width, "offset": offset})
-            offset += height * width
-    (place / "index.json").write_text(json.dumps({"frames": entries}))
+            writer.add(frame.image, encode_residual(frame.residual), confidence, **facts)
+    return BuiltStore(final)
 
 
 def _identity(folder: Path, row: FrameRow) -> list[Any]:

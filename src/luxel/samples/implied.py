@@ -24,6 +24,7 @@ from luxel.filters.guided import guided_filter
 from luxel.jobs.atomic import writing_file
 from luxel.photometry import FloatArray, as_unit_float, lightness
 from luxel.samples.scenes import SceneStore
+from luxel.samples.store import Store
 
 Predict = Callable[[FloatArray], FloatArray]
 """Image [h, w, 3] float32, sRGB-encoded, in [0, 1], to its residual map [h, w]."""
@@ -123,7 +124,7 @@ class ImpliedScenes(SceneStore):
         self.kinds = [self.kinds[i] for i in chosen]
         self.names = [self.names[i] for i in chosen]
 
-    def __reduce__(self) -> tuple[type[SceneStore], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Store], tuple[Any, ...]]:
         return ImpliedScenes, (self.folder, self.chosen, self.stored)
 
     def window(self, i: int, rows: slice, columns: slice) -> tuple[FloatArray, FloatArray]:

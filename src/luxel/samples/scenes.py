@@ -1,7 +1,6 @@
 """Scenes ready for training: linear light and its reference's lightness, rendered once and memory-mapped.
 
-A store is a folder with `linear.f16` and `reference.f16` (pixels of all scenes one after the other) and `index.json`
-(name, kind, source, size, offset of each). It is written under a temporary name and renamed, so it is whole or absent.
+A store (`luxel.samples.store`) has the planes `linear.f16` and `reference.f16`; its index has name and kind of each.
 """
 
 import csv
@@ -23,10 +22,10 @@ from luxel.dataset.reference.bracket import metered
 from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, ZoneRules, make_reference
 from luxel.dataset.sources.panorama import ASPECTS, random_view
 from luxel.errors import DatasetError
-from luxel.jobs.atomic import writing_folder
 from luxel.jobs.processes import TaskError, ordered_results
 from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
+from luxel.samples.store import Plane, Store, StoreLayout, writing_store
 
 SceneKind = Literal["panorama", "photo", "procedural"]
 
@@ -105,42 +104,27 @@ def _load(job: tuple[Source, Path, int, ZoneRules]) -> Scene:
     return load_scene(source, root, short_side=short_side, rules=rules)
 
 
-class SceneStore:
-    """Scenes of a store folder, read from the disk's cache as they are asked for.
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a store's index says of a scene."""
 
-    len(store), store[i] -> Scene with float16 arrays widened only where a sample needs them; store.kinds.
-    """
+    name: str
+    kind: SceneKind
 
-    files = ("linear.f16", "reference.f16")
+
+class SceneStore(Store):
+    """Scenes of a store folder: store[i] -> Scene, in float32 made of the stored float16."""
+
+    layout = StoreLayout("scenes", _Facts, (Plane("linear.f16", np.float16, 3), Plane("reference.f16", np.float16)))
 
     def __init__(self, folder: Path) -> None:
-        index = folder / "index.json"
-        if not index.is_file():
-            raise DatasetError(f"{folder}: no scene store here (index.json is missing); render it again")
-        self.folder = folder
-        self.entries = json.loads(index.read_text())["scenes"]
+        super().__init__(folder)
         self.kinds: list[SceneKind] = [entry["kind"] for entry in self.entries]
         self.names: list[str] = [entry["name"] for entry in self.entries]
-        self._linear = np.memmap(folder / "linear.f16", dtype=np.float16, mode="r")
-        self._reference = np.memmap(folder / "reference.f16", dtype=np.float16, mode="r")
-
-    def __reduce__(self) -> tuple[type["SceneStore"], tuple[Path]]:
-        # NumPy would send another process the pixels themselves.
-        return SceneStore, (self.folder,)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def size(self, i: int) -> tuple[int, int]:
-        """Height and width of scene i."""
-        return self.entries[i]["height"], self.entries[i]["width"]
 
     def window(self, i: int, rows: slice, columns: slice) -> tuple[FloatArray, FloatArray]:
         """A window of scene i: linear light [h, w, 3] and reference lightness [h, w], float32."""
-        h, w = self.size(i)
-        start = self.entries[i]["offset"]
-        linear = self._linear[3 * start : 3 * (start + h * w)].reshape(h, w, 3)[rows, columns]
-        reference = self._reference[start : start + h * w].reshape(h, w)[rows, columns]
+        linear, reference = self.planes(i, rows, columns)
         return linear.astype(np.float32), reference.astype(np.float32)
 
     def __getitem__(self, i: int) -> Scene:
@@ -168,26 +152,13 @@ def render_store(
     final = folder / f"scenes-{fingerprint}"
     if final.is_dir():
         return SceneStore(final)
-    try:
-        work = [(source, root, short_side, rules) for source in sources]
-        stream: Iterable[Scene] = _stream(work, jobs)
-        entries, offset = [], 0
-        with (
-            writing_folder(final, replace=False) as unfinished,
-            (unfinished / "linear.f16").open("wb") as linear,
-            (unfinished / "reference.f16").open("wb") as reference,
-        ):
-            for scene in progress(stream, len(work)) if progress else stream:
-                height, width = scene.reference.shape
-                # float16 ends at 65504; no sensor sees further above saturation.
-                linear.write(np.minimum(scene.linear, 60000).astype(np.float16).tobytes())
-                reference.write(scene.reference.astype(np.float16).tobytes())
-                entry = {"name": scene.name, "kind": scene.kind, "height": height, "width": width, "offset": offset}
-                entries.append(entry)
-                offset += height * width
-            (unfinished / "index.json").write_text(json.dumps({"settings": settings, "scenes": entries}))
-    except OSError as error:
-        raise DatasetError(f"{final}: cannot be written: {error.strerror or error}; choose another cache") from error
+    work = [(source, root, short_side, rules) for source in sources]
+    stream: Iterable[Scene] = _stream(work, jobs)
+    with writing_store(final, SceneStore.layout, settings=settings) as writer:
+        for scene in progress(stream, len(work)) if progress else stream:
+            # float16 ends at 65504; no sensor sees further above saturation.
+            linear = np.minimum(scene.linear, 60000).astype(np.float16)
+            writer.add(linear, scene.reference.astype(np.float16), name=scene.name, kind=scene.kind)
     return SceneStore(final)
 
 

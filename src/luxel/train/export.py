@@ -76,7 +76,7 @@ def store_checksum(store: SceneStore | BuiltStore) -> dict[str, Any]:
     """Number of scenes, or of frames of a built dataset, and SHA-256 of a store's pixels."""
     digest = hashlib.sha256()
     for file in store.files:
-        with (store.folder / file).open("rb") as handle:
+        with file.open("rb") as handle:
             digest.update(hashlib.file_digest(handle, "sha256").digest())
     counted = "scenes" if isinstance(store, SceneStore) else "frames"
     return {counted: len(store), "sha256": digest.hexdigest()}

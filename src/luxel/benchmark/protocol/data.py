@@ -5,9 +5,8 @@ every process maps into memory.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,10 @@ from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import make_reference
 from luxel.errors import DatasetError
-from luxel.jobs.atomic import writing_folder
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import mean_residual_score
 from luxel.samples.procedural import procedural_scene
+from luxel.samples.store import Plane, Store, StoreLayout, writing_store
 
 PROCEDURAL = "procedural"
 """Data anyone has: scenes drawn by a program, for trying the benchmark out. They say little about photographs."""
@@ -33,7 +32,7 @@ PROCEDURAL_SCENES = 30
 
 Wrap = Callable[[Iterable[Any], int], Iterable[Any]]
 
-_PREFIX, _ENTRIES = "frames-", "entries.json"
+_PREFIX = "frames-store-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,12 @@ class FrameEntry:
     kind: str
     score: float
     splits: tuple[str, ...]
+
+
+class FrameStore(Store):
+    """The frames of a benchmark, all of one size."""
+
+    layout = StoreLayout("frames", FrameEntry, (Plane("image.u8", np.uint8, 3), Plane("residual.f16", np.float16)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +95,30 @@ def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None =
     Raises DatasetError for a folder that is no dataset or has no train or test frames.
     """
     place = cache / f"{_PREFIX}{_checksum(data, side)}"
-    if (place / _ENTRIES).is_file():
+    if place.is_dir():
         return place
-    try:
-        with writing_folder(place, replace=False) as unfinished:
-            _write_frames(data, side, unfinished, progress)
-    except OSError as error:
-        raise DatasetError(f"{place}: cannot be written: {error.strerror or error}; free some space") from error
+    stream, total, score_source = _procedural(side) if data == PROCEDURAL else _built(Path(data))
+    name = data if data == PROCEDURAL else Path(data).resolve().name
+    with writing_store(place, FrameStore.layout, data=name, score_source=score_source) as writer:
+        for entry, image, residual in progress(stream, total) if progress else stream:
+            writer.add(*to_square(image, residual, side), **asdict(entry))
     return place
 
 
-def _write_frames(data: str, side: int, place: Path, progress: Wrap | None) -> None:
-    stream, total, score_source = _procedural(side) if data == PROCEDURAL else _built(Path(data))
-    images = np.lib.format.open_memmap(place / "images.npy", "w+", np.uint8, (total, side, side, 3))
-    residuals = np.lib.format.open_memmap(place / "residuals.npy", "w+", np.float16, (total, side, side))
-    entries = []
-    for i, (entry, image, residual) in enumerate(progress(stream, total) if progress else stream):
-        images[i], residuals[i] = to_square(image, residual, side)
-        entries.append(asdict(entry))
-    images.flush()
-    residuals.flush()
-    facts = {"data": data if data == PROCEDURAL else Path(data).resolve().name, "score_source": score_source}
-    (place / _ENTRIES).write_text(json.dumps({**facts, "entries": entries}))
-
-
 def open_frames(place: Path) -> Frames:
-    """Frames that `prepare_frames` wrote, mapped into memory."""
-    facts = json.loads((place / _ENTRIES).read_text())
-    entries = tuple(FrameEntry(**{**entry, "splits": tuple(entry["splits"])}) for entry in facts["entries"])
-    images, residuals = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("images", "residuals"))
-    checksum = place.name.removeprefix(_PREFIX)
-    return Frames(images, residuals, entries, facts["score_source"], facts["data"], checksum)
+    """Frames that `prepare_frames` wrote, mapped into memory. Raises DatasetError for a damaged folder."""
+    store = FrameStore(place)
+    images, residuals = store.stacked()
+    names = [field.name for field in fields(FrameEntry)]
+    entries = [{name: entry[name] for name in names} | {"splits": tuple(entry["splits"])} for entry in store.entries]
+    return Frames(
+        images=images,
+        residuals=residuals,
+        entries=tuple(FrameEntry(**entry) for entry in entries),
+        score_source=store.facts["score_source"],
+        data=store.facts["data"],
+        checksum=place.name.removeprefix(_PREFIX),
+    )
 
 
 def to_square(

@@ -29,6 +29,7 @@ from luxel.benchmark.protocol.training import Spent, train_method
 from luxel.benchmark.protocol.trivial import TRIVIAL
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.errors import LuxelError
+from luxel.jobs.atomic import is_disk_full
 from luxel.jobs.processes import Pool, TaskError
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score
@@ -215,6 +216,8 @@ def _make_row(job: Job, settings: BenchmarkSettings) -> None:
             )
             fabric.launch(partial(_train_row, job=job, settings=settings))
     except Exception as error:  # whatever goes wrong in a network is that row's result
+        if is_disk_full(error):
+            raise
         place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
         write_row(settings.out, _failed(job, settings, " ".join(reason.split())))
