@@ -46,7 +46,7 @@ from luxel.dataset.iea40k.layout import (
 )
 from luxel.dataset.labels.label import Flag
 from luxel.errors import DatasetError
-from luxel.jobs.atomic import remove_leftovers, write_file, writing_folder
+from luxel.jobs.atomic import remove_leftovers, write_file, writing_file, writing_folder
 from luxel.jobs.lock import locked
 from luxel.photometry import FloatArray
 from luxel.residual_files import encode_residual
@@ -197,7 +197,8 @@ def _fit_picture(source: Path, target: Path, shape: Sequence[int]) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     try:
-        shutil.copyfile(source, target)
+        with source.open("rb") as original, writing_file(target) as copy:
+            shutil.copyfileobj(original, copy)
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written: {error.strerror}") from error
 
@@ -210,7 +211,8 @@ def _stretch_map(residual: FloatArray, side: int | None) -> FloatArray:
 
 def _save_map(path: Path, codes: npt.NDArray[np.int16]) -> None:
     try:
-        np.save(path, codes)
+        with writing_file(path) as file:
+            np.save(file, codes)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be written: {error.strerror}") from error
 
