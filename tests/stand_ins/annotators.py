@@ -28,6 +28,12 @@ def new(operation: dict[str, Any] | Operation) -> NewOperation:
     return NewOperation(str(uuid.uuid4()), stamp(now()), made)
 
 
+def payload_for_http(entry: NewOperation) -> dict[str, Any]:
+    """An operation as a browser sends it."""
+    operation = entry.operation.model_dump(exclude_none=True)
+    return {"client_uuid": entry.client_uuid, "made_at": "2026-11-27T10:00:00.000Z", "operation": operation}
+
+
 def zones(segments: list[int], value: int, granularity: str = "medium") -> dict[str, Any]:
     return {
         "kind": "set_segments", "granularity": granularity, "segments": segments, "values": [value] * len(segments)

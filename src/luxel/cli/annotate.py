@@ -246,3 +246,53 @@ def restore(
 
     counts = fill(open_database(dataset, database), archive)
     put(f"{archive}: {counts['operation']} operations, {counts['submission']} submissions restored")
+
+
+@annotate.command(name="import")
+def import_masks(
+    dataset: DatasetArgument,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Export of the program; labelme: also a folder.", show_default=False)
+    ],
+    program: Annotated[
+        Literal["label-studio", "cvat", "labelme"], typer.Option("--from", help="Program.", show_default=False)
+    ],
+    by: Annotated[str, typer.Option(help="Whose work it is.", metavar="NAME", show_default=False)],
+) -> None:
+    """Import masks with a value as one person's expert layers.
+
+    A value is a residual from -1 to 1: a number of the region, or what its label ends with.
+
+    \b
+    Examples:
+      luxel annotate import data export.json --from label-studio --by anna
+      luxel dataset label data
+    """
+    require("annotate", "luxel annotate import")
+    from datetime import UTC, datetime
+
+    from luxel.annotate.exchange.transfer import import_regions
+
+    layers = import_regions(dataset, file, program, by, datetime.now(UTC))
+    put(f"{dataset}: {layers} layers by {by}; luxel dataset label merges them")
+
+
+@annotate.command()
+def export(
+    dataset: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="New folder.", metavar="DIR", show_default=False)],
+    program: Annotated[
+        Literal["label-studio", "cvat", "labelme"], typer.Option("--to", help="Program.", show_default=False)
+    ],
+) -> None:
+    """Export frames and the outlines of their blocks for another program.
+
+    \b
+    Examples:
+      luxel annotate export data --out frames --to labelme
+    """
+    require("annotate", "luxel annotate export")
+    from luxel.annotate.exchange.transfer import export_frames
+
+    frames = export_frames(dataset, out, program)
+    put(f"{out}: {frames} frames for {program}")
