@@ -22,8 +22,8 @@ from luxel.cli.assess import print_results
 from luxel.draw.files import MAP_KINDS
 from luxel.errors import LuxelError, WeightsError
 from luxel.jobs.find import OWN_ENDINGS, Found
+from stand_ins.onnx_files import global_mean, grey_target
 from stand_ins.searching import images_in
-from standin_network import global_mean, grey_target
 
 
 def write_picture(path: Path, level: int = 128, size: tuple[int, int] = (24, 32)) -> Path:

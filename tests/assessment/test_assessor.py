@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import standin_network as standin
 from luxel import residual
 from luxel.assessment import assessor
 from luxel.assessment.assessor import Assessor
 from luxel.errors import ImageError, LuxelError, WeightsError
 from luxel.photometry import expose, lightness, to_linear, to_srgb
 from luxel.residual_files import decode_residual
+from stand_ins import onnx_files
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    return standin.grey_target(tmp_path / "grey.onnx")
+    return onnx_files.grey_target(tmp_path / "grey.onnx")
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_picture_two_stops_dark_is_given_two_stops(tmp_path: Path) -> None:
     """The network here knows the exact map of a picture darkened by two stops; nothing is clipped."""
     ideal = 0.35 + 0.3 * picture(400, 600) / 255
     dark = to_srgb(expose(to_linear(ideal), -2.0))
-    result = Assessor(standin.stops(tmp_path / "stops.onnx", 4.0)).assess(dark)
+    result = Assessor(onnx_files.stops(tmp_path / "stops.onnx", 4.0)).assess(dark)
     assert result.ev == pytest.approx(2.0, abs=0.02)
     np.testing.assert_allclose(result.residual, lightness(ideal) - lightness(dark), atol=0.02)
     assert result.under == 1.0

@@ -26,9 +26,9 @@ from luxel.cli.options import PaletteOption
 from luxel.draw import heatmap
 from luxel.residual import DEFAULT_THRESHOLD
 from stand_ins import backlit
-from standin_network import grey_target
+from stand_ins.onnx_files import grey_target
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 

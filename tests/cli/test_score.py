@@ -14,9 +14,9 @@ from luxel import criteria, images
 from luxel.cli import app
 from luxel.errors import ImageError
 from luxel.residual_files import encode_residual, is_saved_map, read_saved_map
-from standin_network import grey_target
+from stand_ins.onnx_files import grey_target
 
-PAGE = Path(__file__).parents[1] / "docs" / "criteria.md"
+PAGE = Path(__file__).parents[2] / "docs" / "criteria.md"
 MINE = """
 scale = [0, 10]
 [thresholds]

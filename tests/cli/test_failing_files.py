@@ -13,7 +13,7 @@ from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.cli import app
 from luxel.errors import ImageError
-from standin_network import grey_target
+from stand_ins.onnx_files import grey_target
 
 RAISED = [
     MemoryError(),

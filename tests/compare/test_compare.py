@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import standin_network as standin
 from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.cli import app
@@ -31,11 +30,12 @@ from luxel.draw import heatmap
 from luxel.errors import LuxelError
 from luxel.filters.gaussian import blur
 from luxel.photometry import expose, to_linear, to_srgb
+from stand_ins import onnx_files
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return standin.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
+    return onnx_files.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
 
 
 @pytest.fixture(scope="module")

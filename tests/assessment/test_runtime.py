@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import standin_network as standin
 from luxel.assessment import runtime
 from luxel.errors import LuxelError, MissingExtraError, WeightsError
 from luxel.photometry import lightness
+from stand_ins import onnx_files
 
 
 @pytest.fixture(params=list(runtime.BACKENDS))
@@ -22,7 +22,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    return standin.grey_target(tmp_path / "box5.onnx", size=5)
+    return onnx_files.grey_target(tmp_path / "box5.onnx", size=5)
 
 
 def batch(*shape: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +30,7 @@ def batch(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def test_the_map_is_what_the_graph_says(backend: str, tmp_path: Path) -> None:
-    network = runtime.load(standin.grey_target(tmp_path / "grey.onnx"), backend=backend)
+    network = runtime.load(onnx_files.grey_target(tmp_path / "grey.onnx"), backend=backend)
     for shape in ((1, 3, 32, 48), (2, 3, 9, 101), (3, 3, 8, 8)):
         images = batch(*shape)
         expected = 0.5 - lightness(np.moveaxis(images, 1, -1))[:, None]
@@ -89,7 +89,7 @@ def test_predict_takes_pictures_smaller_than_the_network_does(weights: Path) -> 
 
 
 def test_damaged_weights_are_not_passed_off_as_a_map(tmp_path: Path) -> None:
-    network = runtime.load(standin.not_a_number(tmp_path / "nan.onnx"))
+    network = runtime.load(onnx_files.not_a_number(tmp_path / "nan.onnx"))
     with pytest.raises(WeightsError, match="not finite numbers"):
         runtime.predict(network, batch(16, 16, 3))
 
@@ -103,12 +103,12 @@ def test_damaged_weights_are_not_passed_off_as_a_map(tmp_path: Path) -> None:
     ],
 )
 def test_graphs_outside_the_contract_are_refused(backend: str, tmp_path: Path, ports: dict, message: str) -> None:
-    identity = [standin.helper.make_node("Identity", ["image"], ["residual"])]
+    identity = [onnx_files.helper.make_node("Identity", ["image"], ["residual"])]
     path = tmp_path / "other.onnx"
     if "outputs" in ports:
-        standin.save_graph(path, identity, {}, **ports)
+        onnx_files.save_graph(path, identity, {}, **ports)
     else:
-        standin.grey_target(path, **ports)
+        onnx_files.grey_target(path, **ports)
     with pytest.raises(WeightsError, match=message):
         runtime.load(path, backend=backend)
 
@@ -116,8 +116,8 @@ def test_graphs_outside_the_contract_are_refused(backend: str, tmp_path: Path, p
 @pytest.mark.parametrize(("names", "wrong"), [(("picture", "residual"), "input"), (("image", "score"), "output")])
 def test_wrong_names_are_refused(backend: str, tmp_path: Path, names: tuple[str, str], wrong: str) -> None:
     shape = ["B", 3, "H", "W"]
-    nodes = [standin.helper.make_node("Identity", [names[0]], [names[1]])]
-    path = standin.save_graph(
+    nodes = [onnx_files.helper.make_node("Identity", [names[0]], [names[1]])]
+    path = onnx_files.save_graph(
         tmp_path / "named.onnx", nodes, {}, inputs=(names[0], 1, shape), outputs=(names[1], 1, shape)
     )
     with pytest.raises(WeightsError, match=rf"{wrong} is named .*no luxel network"):

@@ -8,18 +8,18 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import standin_network as standin
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.batch import Settings
 from luxel.assessment.head import FEATURES, head_bytes, load_head, map_features
 from luxel.cli import app
 from luxel.errors import WeightsError
 from luxel.residual import people_score
+from stand_ins import onnx_files
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return standin.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
+    return onnx_files.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
 
 
 def arrays(seed: int = 0, hidden: int = 5) -> dict[str, np.ndarray]:

@@ -239,7 +239,7 @@ from luxel.train.data import Batches, TrainingData, batches, open_stores  # noqa
 from luxel.train.loop import train  # noqa: E402
 from luxel.train.recipe import Recipe, load_recipe  # noqa: E402
 
-TINY = Path(__file__).parents[1] / "recipes" / "pieanet-tiny.toml"
+TINY = Path(__file__).parents[2] / "recipes" / "pieanet-tiny.toml"
 QUIET = {"report": lambda line: None}
 
 

@@ -17,7 +17,7 @@ from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING, make_r
 from luxel.photometry import as_unit_float, lightness, to_linear
 from luxel.samples.procedural import procedural_scene
 
-EXAMPLE = Path(__file__).parents[1] / "docs/example/rocket.jpg"
+EXAMPLE = Path(__file__).parents[2] / "docs/example/rocket.jpg"
 MAX_ERROR = {"procedural": 0.06, "photograph": 0.05}
 """Largest mean absolute error of the maps against our references, over the nine levels."""
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import standin_network as standin
 from luxel import images
 from luxel.assessment.batch import Settings
 from luxel.draw import heatmap
@@ -23,6 +22,7 @@ from luxel.report.culling import read_ratings
 from luxel.report.entry import Entry
 from luxel.report.page import write_page
 from luxel.zones import ROMAN, zone_of
+from stand_ins import onnx_files
 from stand_ins.searching import images_in
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (pip install selenium)")
@@ -66,7 +66,7 @@ def shoot(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def look(place: Path, shoot: Path) -> Look:
-    weights = standin.grey_target(place / "grey.onnx")
+    weights = onnx_files.grey_target(place / "grey.onnx")
     return Look(shoot, Settings(weights=weights, backend="onnxruntime"), criteria="fig9")
 
 

@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import standin_network as standin
 from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.batch import Settings
@@ -27,6 +26,7 @@ from luxel.report import Built, Look, build, xmp
 from luxel.report.entry import LIGHTNESS_BINS, MAP_STEP, MAP_ZERO, RESIDUAL_BINS, Entry
 from luxel.report.page import write_page
 from luxel.residual import DEFAULT_THRESHOLD
+from stand_ins import onnx_files
 from stand_ins.searching import images_in
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>&amp; .png'
@@ -34,7 +34,7 @@ EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>&amp; .png'
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return standin.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
+    return onnx_files.grey_target(tmp_path_factory.mktemp("weights") / "grey.onnx")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from luxel.train.loop import learning_rate, train  # noqa: E402
 from luxel.train.recipe import Recipe, load_any_recipe, load_recipe  # noqa: E402
 from stand_ins.full_disk import Disk  # noqa: E402
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 QUIET = {"report": lambda line: None}
 
 
