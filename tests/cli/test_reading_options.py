@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from luxel.cli import app
+from stand_ins.onnx_files import grey_target
 from stand_ins.picture_files import photo, save, write_dng
-from standin_network import grey_target
 
 COMMANDS = ("assess", "score", "light", "compare", "report")
 
