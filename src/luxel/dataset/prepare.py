@@ -2,23 +2,33 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.align.align import Alignment, align
+from luxel.dataset.align.align import Alignment, align, exposure_quality
 from luxel.dataset.align.motion import moving_pixels
+from luxel.dataset.align.same_scene import COARSE_SIDE
+from luxel.dataset.align.tones import tones
 from luxel.dataset.develop import (
     SHORT_SIDE,
+    SceneLight,
     develop_bracket,
     develop_light,
     shrink_encoded,
     simulate_frames,
 )
 from luxel.dataset.reference.bracket import FUSION_EVS, frame, metered
-from luxel.dataset.reference.reference import Preliminary, ZoneRules, preliminary_of_bracket, preliminary_of_light
+from luxel.dataset.reference.deghost import deghosted
+from luxel.dataset.reference.reference import (
+    PHOTO_CEILING,
+    Preliminary,
+    ZoneRules,
+    preliminary_of_bracket,
+    preliminary_of_light,
+)
 from luxel.dataset.reference.zone_decisions import (
     EvidenceRules,
     ZoneDecision,
@@ -28,13 +38,16 @@ from luxel.dataset.reference.zone_decisions import (
 from luxel.dataset.sources.exposures import exposures_of, level_names, merge_light
 from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.errors import DatasetError
-from luxel.photometry import lightness
+from luxel.photometry import as_unit_float, lightness, to_linear
 
 MARGIN = 1.125
 """Frames are aligned at this multiple of the short side, so that the crop still has enough pixels."""
 
 MAX_MOVING = 0.3
-"""Share of a frame that may have moved; with more, the frame is dropped."""
+"""Share of a frame that may have moved; with more, the frame is dropped, but never the best exposed one."""
+
+SINGLE_FRAME_KINDS = frozenset(("photo", "still"))
+"""Kinds of scenes whose exposures are simulated from one 8-bit frame: no light above its white."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +55,8 @@ class PreparedScene:
     """Exposures of one scene, aligned and of one size, and what the reference they are compared with is made from.
 
     scene_id: unique in its scan, safe as a file name. kind: "bracket" (real exposures), "raw", "hdr", "panorama" or
-    "photo" (exposures simulated from camera RAW, HDR light, a view of an HDR panorama, an sRGB photograph).
+    "photo" (exposures simulated from camera RAW, HDR light, a view of an HDR panorama, an sRGB photograph), or "still"
+    (a bracket that cannot be aligned: exposures simulated from its best exposed frame, as in paper A.6).
     frames: uint8 [H, W, 3], sRGB-encoded, darkest first. evs: stops of each frame; 0 is the metered exposure, for
     camera RAW and photographs the exposure as taken. levels: name of each frame, unique in the scene: "N4" ... "P4" are
     the nearest whole stop ("N5", "P6" beyond), and where several real frames share a stop, the later ones are "N1b",
@@ -83,7 +97,11 @@ def prepare_scene(
     """
     if source.kind == "bracket":
         return _prepare_bracket(source, short_side, max_megapixels, rules)
-    light = develop_light(source, short_side=short_side, max_megapixels=max_megapixels)
+    return _from_light(source, develop_light(source, short_side=short_side, max_megapixels=max_megapixels), rules)
+
+
+def _from_light(source: SceneSource, light: SceneLight, rules: ZoneRules) -> PreparedScene:
+    """Simulated exposures of a scene's light."""
     frames, evs, levels = simulate_frames(light.linear)
     if source.kind == "photo":
         preliminary = preliminary_of_light(light.linear, ceiling=light.ceiling)
@@ -120,7 +138,10 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
     sides = (round(short_side * MARGIN), short_side)
     kept, (large, small), dropped = develop_bracket(source, sides, max_megapixels=max_megapixels)
     _enough(source, len(kept), dropped)
-    aligned = align(large)
+    try:
+        aligned = align(large)
+    except DatasetError as error:
+        return _from_best_frame(source, kept, small, dropped, rules, str(error))
     dropped += [(kept[i].file.name, reason) for i, reason in aligned.dropped]
     # Where nothing moved, frames shrunk once from full size are sharper than frames shrunk twice.
     pictures = (
@@ -128,24 +149,23 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
         if aligned.moved
         else [small[p.index] for p in aligned.placements]
     )
-    moving = moving_pixels(pictures)
-    stay = [float(m.mean()) <= MAX_MOVING for m in moving]
-    order = sorted((i for i in range(len(pictures)) if stay[i]), key=lambda i: float(lightness(pictures[i]).mean()))
+    anchor = next(i for i, placement in enumerate(aligned.placements) if placement.anchor)
+    stay, moving, gone = still_frames(pictures, anchor)
     dropped += [
-        (
-            kept[aligned.placements[i].index].file.name,
-            f"{moving[i].mean():.0%} of it has moved (limit {MAX_MOVING:.0%})",
-        )
-        for i in range(len(pictures))
-        if not stay[i]
+        (kept[aligned.placements[i].index].file.name, f"{share:.0%} of it has moved (limit {MAX_MOVING:.0%})")
+        for i, share in gone
     ]
-    _enough(source, len(order), dropped)
+    if len(stay) < 2:
+        return _from_best_frame(source, kept, small, dropped, rules, "only one frame is left")
+    order = sorted(stay, key=lambda i: float(lightness(pictures[i]).mean()))
     frames = [pictures[i] for i in order]
     sources = [kept[aligned.placements[i].index] for i in order]
     exposures = exposures_of(frames, sources)
-    preliminary = preliminary_of_bracket(frames, exposures.evs, rules)
-    decisions = evidence_decisions(preliminary, frames, merge_light(frames, exposures.evs), rules)
     everywhere = np.logical_or.reduce([moving[i] for i in order])
+    steady = deghosted(frames, exposures.evs, everywhere)
+    preliminary = preliminary_of_bracket(steady.frames, exposures.evs, rules)
+    decisions = evidence_decisions(preliminary, steady.frames, merge_light(steady.frames, exposures.evs), rules)
+    deciding = set(steady.deciding[steady.deciding >= 0].tolist())
     return PreparedScene(
         scene_id=source.scene_id,
         kind=source.kind,
@@ -165,11 +185,62 @@ def _prepare_bracket(source: SceneSource, short_side: int, max_megapixels: float
                 for k in range(len(order))
             ],
             "moving": float(everywhere.mean()),
+            **({"moving_from": sorted({sources[k].file.name for k in deciding})} if deciding else {}),
             "crop": [[s.start, s.stop] for s in aligned.crop],
             "aligned_size": list(large[0].shape[:2]),
             "notes": [*source.notes, *exposures.notes],
             "reasons": dict(Counter(d.reason for d in decisions)),
         },
+    )
+
+
+def still_frames(
+    frames: Sequence[npt.NDArray[np.uint8]], anchor: int
+) -> tuple[list[int], dict[int, npt.NDArray[np.bool_]], list[tuple[int, float]]]:
+    """The frames of which no more than MAX_MOVING has moved.
+
+    The frame that moved most goes first, then motion is measured again: a frame that lay between two others that moved
+    would else be blamed for both.
+
+    frames: aligned, uint8 [H, W, 3].
+    anchor: index of the best exposed one, which always stays.
+
+    Returns the indices that stay, for each of them where it moved (bool [H, W]), and index and moved share
+    of the others.
+    """
+    stay = list(range(len(frames)))
+    gone: list[tuple[int, float]] = []
+    while True:
+        moving = dict(zip(stay, moving_pixels([frames[i] for i in stay]), strict=True))
+        shares = {i: float(moving[i].mean()) for i in stay if i != anchor}
+        worst = max(shares, key=lambda i: shares[i], default=anchor)
+        if worst == anchor or shares[worst] <= MAX_MOVING:
+            return stay, moving, gone
+        stay.remove(worst)
+        gone.append((worst, shares[worst]))
+
+
+def _from_best_frame(
+    source: SceneSource,
+    kept: Sequence[FrameSource],
+    frames: Sequence[npt.NDArray[np.uint8]],
+    dropped: Sequence[tuple[str, str]],
+    rules: ZoneRules,
+    reason: str,
+) -> PreparedScene:
+    """A scene of simulated exposures in place of a bracket that cannot be aligned (paper A.6)."""
+    best = max(range(len(frames)), key=lambda i: exposure_quality(tones(frames[i], COARSE_SIDE)))
+    file = kept[best].file.name
+    others = [(k.file.name, f"cannot be aligned: {reason}") for i, k in enumerate(kept) if i != best]
+    named = {name for name, _ in dropped}
+    note = f"the bracket cannot be aligned ({reason}): exposures simulated from its best frame, {file}"
+    light = SceneLight(to_linear(as_unit_float(frames[best])), PHOTO_CEILING, (note,))
+    scene = _from_light(replace(source, kind="photo", frames=(kept[best],)), light, rules)
+    return replace(
+        scene,
+        kind="still",
+        dropped=[(n, r) for n, r in dropped if n != file] + [entry for entry in others if entry[0] not in named],
+        metadata={**scene.metadata, **_common(source), "simulated_from": file},
     )
 
 

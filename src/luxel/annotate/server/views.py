@@ -14,6 +14,7 @@ from luxel.annotate.store.material import folder_of
 from luxel.annotate.store.tables import Scene
 from luxel.dataset.folder.scene_files import EVIDENCE, read_bytes_image
 from luxel.dataset.folder.upkeep import settings_of
+from luxel.dataset.prepare import SINGLE_FRAME_KINDS
 from luxel.dataset.reference.reference import Preliminary, ZoneRules, with_shifts
 from luxel.draw import heatmap
 from luxel.photometry import FloatArray, lightness
@@ -50,7 +51,7 @@ def heat_png(values: npt.NDArray[np.floating], judged: npt.NDArray[np.bool_] | N
 
 def zone_rules(dataset: Path, scene: Scene) -> ZoneRules:
     """The rules by which this scene's reference follows from its decisions."""
-    return ZoneRules() if scene.kind == "photo" else settings_of(dataset).zones
+    return ZoneRules() if scene.kind in SINGLE_FRAME_KINDS else settings_of(dataset).zones
 
 
 def untouched_of(dataset: Path, scene: Scene) -> npt.NDArray[np.bool_]:

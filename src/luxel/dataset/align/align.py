@@ -125,9 +125,14 @@ def main_scene(coarse: Sequence[Tones], table: SimilarityTable) -> tuple[list[in
     Of equally large groups the one with the best exposed frame is taken; best exposed is the largest share of pixels
     that can be seen and are neither very dark nor very bright.
     """
-    quality = [float(np.mean(t.seen & (t.lightness > 0.1) & (t.lightness < 0.9))) for t in coarse]
+    quality = [exposure_quality(t) for t in coarse]
     largest = max(scene_groups(table), key=lambda g: (len(g), max(quality[i] for i in g)))
     return largest, max(largest, key=lambda i: quality[i])
+
+
+def exposure_quality(frame: Tones) -> float:
+    """How well a frame is exposed: the share of its pixels that are seen, neither very dark nor very bright."""
+    return float(np.mean(frame.seen & (frame.lightness > 0.1) & (frame.lightness < 0.9)))
 
 
 def _unmoved(index: int, *, anchor: bool) -> Placement:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from luxel.dataset.align.tones import BoolArray, Tones, tones
-from luxel.photometry import FloatArray
+from luxel.dataset.align.tones import BRIGHTEST, DARKEST, BoolArray, Tones, tones
+from luxel.photometry import FloatArray, as_unit_float
 
 TOLERANCE = 0.06
 """Lightness by which a pixel may miss the curve, besides three times the spread around it."""
@@ -24,22 +24,32 @@ REACH = 2
 _SMALLEST = 25
 _CODES = 256
 _STEADY = 17  # codes of the running median over the curve
+_DENSE = 0.4  # share of these codes that must be known
 
 
 def moving_pixels(frames: Sequence[npt.NDArray[np.uint8]]) -> list[BoolArray]:
     """Where each frame disagrees with the next longer or shorter exposure; one bool [H, W] per frame.
 
-    frames: aligned, uint8 [H, W, 3], any order. Of two frames that disagree both are marked: which of them shows the
-    scene "right" is not a question of exposure. Pixels that a frame does not show (black, clipped) are not marked.
+    frames: aligned, uint8 [H, W, 3], any order. They are compared by lightness and by each channel, for a red car may
+    be as light as the road. Of two frames that disagree both are marked: which of them shows the scene "right" is not a
+    question of exposure. Pixels that a frame does not show (black, clipped) are not marked.
     """
-    all_tones = [tones(f) for f in frames]
-    order = sorted(range(len(frames)), key=lambda i: float(all_tones[i].lightness.mean()))
+    planes = [_planes(f) for f in frames]
+    order = sorted(range(len(frames)), key=lambda i: float(planes[i][0].lightness.mean()))
     marked = [np.zeros(f.shape[:2], dtype=bool) for f in frames]
     for darker, brighter in pairwise(order):
-        moved = disagreement(all_tones[darker], all_tones[brighter])
+        pairs = zip(planes[darker], planes[brighter], strict=True)
+        moved = np.logical_or.reduce([disagreement(a, b) for a, b in pairs])
         marked[darker] |= moved
         marked[brighter] |= moved
     return marked
+
+
+def _planes(frame: npt.NDArray[np.uint8]) -> list[Tones]:
+    """What of a frame is compared: its lightness, and each channel where that is neither noise nor clipped."""
+    whole, encoded = tones(frame), as_unit_float(frame)
+    channels = [np.ascontiguousarray(encoded[..., i]) for i in range(3)]
+    return [whole, *(Tones(c, whole.seen & (c > DARKEST)) for c in channels)]
 
 
 def disagreement(darker: Tones, brighter: Tones) -> BoolArray:
@@ -54,7 +64,10 @@ def disagreement(darker: Tones, brighter: Tones) -> BoolArray:
     window = np.ones((2 * REACH + 1, 2 * REACH + 1), dtype=np.uint8)
     above = brighter.lightness - cv2.dilate(predicted, window) > tolerance
     below = cv2.erode(predicted, window) - brighter.lightness > tolerance
-    raw = ((above | below) & both).astype(np.uint8)
+    # A clipped value is at least what it says: too bright for what the other frame shows, or too dark after it.
+    above &= both | (darker.seen & (brighter.lightness >= BRIGHTEST))
+    below &= both | (brighter.seen & (darker.lightness >= BRIGHTEST))
+    raw = (above | below).astype(np.uint8)
     off = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(off, connectivity=8)
     large = np.array([i > 0 and facts[i, cv2.CC_STAT_AREA] >= _SMALLEST for i in range(count)])
@@ -68,7 +81,7 @@ def tone_curve_between(
 
     darker, brighter: [n] lightness of the same pixels. Returns two float32 [256]: the median of `brighter` at each code
     of `darker`, steadied over neighbouring codes and made rising, and 1.48 times the median distance from it (the
-    standard deviation of normal noise).
+    standard deviation of normal noise); 1 at codes of which too few pixels are known.
     """
     codes = np.rint(darker * (_CODES - 1)).astype(np.intp)
     order = np.argsort(codes, kind="stable")
@@ -88,4 +101,8 @@ def tone_curve_between(
     # One flat-coloured thing that moved can own a code or two; its neighbours in the curve outvote it.
     steady, quiet = (ndimage.median_filter(values, _STEADY, mode="nearest") for values in (medians, spreads))
     curve = np.maximum.accumulate(np.interp(every, known, steady))
-    return curve.astype(np.float32), np.interp(every, known, quiet).astype(np.float32)
+    spread = np.interp(every, known, quiet)
+    # Where few codes around are known (beyond the ends, or a thing of one colour) the curve says nothing.
+    density = ndimage.uniform_filter1d(np.isin(every, known).astype(np.float32), _STEADY, mode="constant")
+    spread[density < _DENSE] = 1.0
+    return curve.astype(np.float32), spread.astype(np.float32)

@@ -32,6 +32,7 @@ KINDS = {
     "raw": "exposures simulated from camera RAW",
     "hdr": "exposures simulated from HDR light",
     "panorama": "exposures simulated from views of HDR panoramas",
+    "still": "brackets that cannot be aligned: exposures simulated from the best frame (paper A.6)",
     "photo": "exposures simulated from sRGB photographs (last resort: no light above their white)",
     "released": "frames and labels of IEA40K as released",
 }
@@ -304,14 +305,14 @@ def _split_lines(rows: Sequence[FrameRow]) -> Iterable[tuple[Any, ...]]:
 def _limits(
     rows: Sequence[FrameRow], firsts: Sequence[FrameRow], failed: Sequence[Mapping[str, Any]], dropped: int
 ) -> list[str]:
-    photos = sum(row.kind == "photo" for row in firsts)
+    photos = sum(row.kind in ("photo", "still") for row in firsts)
     real = sum(row.kind == "bracket" for row in firsts)
     doubtful = float(np.mean([row.confidence_mean < 0.8 for row in rows])) if rows else 0.0
     lines = [
-        f"* {photos} of {len(firsts)} scenes are simulated from sRGB photographs: no light above their white.",
+        f"* {photos} of {len(firsts)} scenes are simulated from single 8-bit frames: no light above their white.",
         f"* {real} of {len(firsts)} scenes are real brackets, with real noise, motion and camera tone curves.",
         f"* {doubtful:.0%} of the frames have a mean confidence below 0.8.",
-        "* Fast motion is hardly represented: frames that disagree are dropped or masked.",
+        "* Fast motion is hardly represented: where frames disagree one decides the reference, and confidence is low.",
     ]
     if failed or dropped:
         lines.append(f"* {len(failed)} source scenes failed and {dropped} frames were dropped; `report.json` says why.")

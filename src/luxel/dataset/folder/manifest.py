@@ -44,8 +44,8 @@ class FrameRow:
     """One frame and its label.
 
     scene_id, level: together the frame's name. group: frames of one group are always in one split. kind: "bracket",
-    "raw", "hdr", "panorama", "photo" (see `PreparedScene`) or "released" (from IEA40K). ev: stops. image, reference,
-    residual, confidence, flags: files; None where the layout has none. *_sha256: their checksums.
+    "raw", "hdr", "panorama", "photo", "still" (see `PreparedScene`) or "released" (from IEA40K). ev: stops. image,
+    reference, residual, confidence, flags: files; None where the layout has none. *_sha256: their checksums.
     device, lens, iso, exposure_s, f_number: of the frame, None where unknown. scene, light, tone: tags, "" untagged.
     source: what the scene was made from. licence: of the source, "unknown" if nobody said.
     score: 0 to 10. score_source: "map" for 10 * (1 - mean abs r) of the residual, "given" for people's scores.

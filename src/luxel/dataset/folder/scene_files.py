@@ -30,7 +30,7 @@ from luxel import images
 from luxel.dataset.folder.manifest import FORMAT, SCENE, FrameRow, scene_folder, sha256_of, write_json
 from luxel.dataset.labels import layers
 from luxel.dataset.labels.label import Evidence, Flag, Label, LabelRules, gather_evidence, label_frame
-from luxel.dataset.prepare import PreparedScene
+from luxel.dataset.prepare import SINGLE_FRAME_KINDS, PreparedScene
 from luxel.dataset.reference.reference import HDR_CEILING, Preliminary, ZoneRules
 from luxel.dataset.reference.zone_decisions import ZoneDecision, apply_decisions, decision_rows, read_decisions
 from luxel.dataset.sources.scan import SceneSource
@@ -68,7 +68,7 @@ def write_scene(
         prepared.moving,
         linear=prepared.linear,
         ceiling=float(prepared.metadata.get("ceiling", HDR_CEILING)),
-        photo=prepared.kind == "photo",
+        photo=prepared.kind in SINGLE_FRAME_KINDS,
         rules=rules,
     )
     for level, frame in zip(prepared.levels, prepared.frames, strict=True):
@@ -98,7 +98,7 @@ def write_scene(
 def write_reference(folder: Path, zones: ZoneRules, kind: str) -> None:
     """Makes reference.png from the fused picture, the blocks and the zone decisions of a scene's folder.
 
-    kind: of the scene, as in `PreparedScene`; photographs get the plain rules whatever `zones` says. Raises
+    kind: of the scene, as in `PreparedScene`; photographs and stills get the plain rules whatever `zones` says. Raises
     DatasetError for decisions that are not one for each block, ImageError for files that cannot be read.
     """
     images.write(folder / REFERENCE, reference_of(folder, zones, kind))
@@ -110,7 +110,7 @@ def reference_of(folder: Path, zones: ZoneRules, kind: str) -> ByteArray:
     labels = read_blocks(folder, fused.shape[:2])
     untouched = (read_bytes_image(inside(folder, EVIDENCE))[..., 2] & _UNTOUCHED_BIT) > 0
     _one_size(folder / EVIDENCE, untouched, fused.shape)
-    rules = ZoneRules() if kind == "photo" else zones
+    rules = ZoneRules() if kind in SINGLE_FRAME_KINDS else zones
     try:
         made = apply_decisions(Preliminary(fused, labels, untouched), read_zones(folder), rules)
     except DatasetError as error:

@@ -36,7 +36,7 @@ from luxel.jobs.lock import locked
 from luxel.jobs.records import from_record, inside, read_json
 
 REPORT = "report.json"
-PIPELINE = 3
+PIPELINE = 4
 """Raised whenever the same source and settings would give other pixels."""
 
 
