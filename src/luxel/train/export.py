@@ -86,6 +86,7 @@ def without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe as weights carry it: files and folders by their names, since their paths are those of one machine."""
     model = {**recipe["model"], "start": Path(recipe["model"]["start"]).name}
     data = {**recipe["data"], "built": [Path(folder).name for folder in recipe["data"].get("built", [])]}
+    data["implied"] = Path(data.get("implied", "")).name
     return {key: value for key, value in recipe.items() if key != "output"} | {"model": model, "data": data}
 
 
