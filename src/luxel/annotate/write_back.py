@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 
 from luxel import images
 from luxel.annotate.editing.maps import TOUCHED, TaskMap, unpack
-from luxel.annotate.quality.agreement import agreement
 from luxel.annotate.quality.combine import Habit, adjusted
 from luxel.annotate.store import audit
 from luxel.annotate.store.combined import agreement_of, combined_map, habits_of, ratings_of
@@ -224,13 +223,13 @@ def record_of(session: Session, found: list[Target], known: Mapping[str, Mapping
     entries = []
     for target in found:
         kind = "reference" if target.frame is None else "residual"
-        ratings, area = ratings_of(target)
+        ratings, _ = ratings_of(target)
         decided = adjudication_of(session, target.scene, target.frame)
         entry: dict[str, Any] = {
             "name": target.name,
             "experts": sorted(ratings),
             "rule": _RULE if target.frame is None else "layers of all experts, median",
-            "agreement": plain_numbers(agreement([ratings], [area], bootstraps=0)),
+            "agreement": plain_numbers(agreement_of([target])),
         }
         if decided is not None:
             entry["adjudicated"] = {"by": decided.made_by, "at": decided.made_at, "reason": decided.reason}

@@ -68,7 +68,8 @@ class Services:
     log: OperationLog
     options: ServerOptions
     answers: Answers = field(default_factory=Answers)
-    logins: Rate = field(default_factory=lambda: Rate(10, 10))
+    logins_of_name: Rate = field(default_factory=lambda: Rate(10, 10))
+    logins_of_address: Rate = field(default_factory=lambda: Rate(60, 30))
 
 
 @dataclass(frozen=True, slots=True)

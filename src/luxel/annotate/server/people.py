@@ -84,7 +84,7 @@ def log_in(body: Login, request: Request, response: Response, services: Parts) -
     """Begins a session."""
     _from_our_pages(request)
     address = request.client.host if request.client else ""
-    if not services.logins.allows(f"address {address}") or not services.logins.allows(f"name {body.name}"):
+    if not services.logins_of_address.allows(address) or not services.logins_of_name.allows(body.name):
         raise HTTPException(429, "too many attempts; wait a minute")
     with services.database.reading() as session:
         user = accounts.check_login(session, body.name, body.password)
@@ -135,7 +135,7 @@ def accept(body: Acceptance, request: Request, response: Response, services: Par
     """Makes the account of an invitation and begins a session."""
     _from_our_pages(request)
     address = request.client.host if request.client else ""
-    if not services.logins.allows(f"address {address}"):
+    if not services.logins_of_address.allows(address):
         raise HTTPException(429, "too many attempts; wait a minute")
     with services.database.writing() as session:
         user = accounts.accept_invitation(session, body.token, body.password)

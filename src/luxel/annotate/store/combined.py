@@ -43,9 +43,25 @@ def habits_of(found: list[Target]) -> dict[str, Habit]:
 
 
 def agreement_of(found: list[Target]) -> Agreement:
-    """Agreement over targets of one kind."""
-    rated = [ratings_of(target) for target in found]
+    """Agreement over targets of one kind, on the segments that at least one expert changed.
+
+    What everybody left as it was would agree by itself, and count for more the less was done.
+    """
+    rated = []
+    for target in found:
+        ratings, area = ratings_of(target)
+        changed = changed_segments(target)
+        if changed.any():
+            rated.append(({expert: values[changed] for expert, values in ratings.items()}, area[changed]))
     return agreement([ratings for ratings, _ in rated], [area for _, area in rated])
+
+
+def changed_segments(target: Target) -> npt.NDArray[np.bool_]:
+    """Which segments of `ratings_of` at least one expert changed, a residual map's where half of the area was."""
+    touched = np.logical_or.reduce([opinion.made.status == TOUCHED for opinion in target.opinions])
+    if target.frame is None:
+        return np.asarray(touched)
+    return block_mean(touched, segmentation_of(target.scene).labels("medium")) >= 0.5
 
 
 def combined_map(target: Target, known: Mapping[str, Habit], weights: Mapping[str, float] | None = None) -> TaskMap:

@@ -1,5 +1,6 @@
 """What a task shows and starts from: pictures of the dataset, and maps kept as they were when the task began."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from luxel.annotate.editing.maps import Codes, TaskMap, blank_map, map_from, pac
 from luxel.annotate.editing.replay import Material
 from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.tables import Frame, Scene, StartMap, Task, now, stamp
+from luxel.assessment.assessor import Assessor
 from luxel.dataset.folder.manifest import read_scene, scene_folder, sha256_of
 from luxel.dataset.folder.scene_files import FUSED, REFERENCE, SceneLabels, read_blocks, read_bytes_image, read_zones
 from luxel.dataset.folder.upkeep import settings_of
 from luxel.dataset.reference.superpixels import block_mean
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, ImageError
 
 
 def shape_of(scene: Scene, kind: str) -> tuple[int, ...]:
@@ -86,6 +88,22 @@ def current_label(dataset: Path, scene: Scene, frame: Frame | None) -> TaskMap:
     if row is None:
         raise DatasetError(f"{folder}: has no frame {frame.level} any more; start luxel annotate again")
     return map_from(labels.automatic(row).residual)
+
+
+def model_map(pixels: npt.NDArray[np.uint8]) -> TaskMap | None:
+    """What the network that ships with luxel says of a frame; None for a frame too small for it.
+
+    pixels: uint8 [H, W, 3].
+    """
+    try:
+        return map_from(_assessor().assess(pixels).residual)
+    except ImageError:
+        return None
+
+
+@cache
+def _assessor() -> Assessor:
+    return Assessor(threads=1)
 
 
 def _shift_by_pixel(dataset: Path, scene: Scene) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from luxel.annotate.store.config import Config
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.leases import Grant, TaskTaken, release_idle, take_lease
-from luxel.annotate.store.material import current_label, keep_map
+from luxel.annotate.store.material import current_label, frame_pixels, keep_map, model_map
 from luxel.annotate.store.project import config_of, new_task
 from luxel.annotate.store.tables import Frame, Lease, Scene, StartMap, Submission, Task, User, now, stamp
 
@@ -57,7 +57,9 @@ def open_task(database: Database, dataset: Path, task_id: int, user: User) -> Op
         frame = None if task.frame_id is None else session.get_one(Frame, task.frame_id)
         begins = task.user_id is None and task.seq == 0
         blank = begins and _starts_blank(task, config_of(session))
-    label = current_label(dataset, scene, frame) if begins or frame is not None else None
+        known = set(session.scalars(select(StartMap.source).where(StartMap.frame_id == task.frame_id)))
+    label = current_label(dataset, scene, frame) if begins or "rules" not in known else None
+    model = None if frame is None or "model" in known else model_map(frame_pixels(dataset, scene, frame))
     with database.writing() as session:
         task = session.get_one(Task, task_id, with_for_update=True)
         grant = take_lease(session, task, user, config_of(session).lease_s)
@@ -65,6 +67,8 @@ def open_task(database: Database, dataset: Path, task_id: int, user: User) -> Op
             stored = keep_map(session, scene, frame, "rules", label)
             if begins and task.seq == 0:
                 task.start_id = None if blank else stored.id
+        if model is not None:
+            keep_map(session, scene, frame, "model", model)
     return Opened(task, grant)
 
 

@@ -31,6 +31,8 @@ export class ResidualTool {
     ]);
     map.material.grey = new Uint8Array(grey);
     map.material.table = new Int16Array(table);
+    for (const [action, source] of [["fromRules", "rules"], ["fromModel", "model"]])
+      document.querySelector(`[data-action=${action}]`).hidden = !task.sources.includes(source);
     task.sources.forEach((source, i) => (map.material.sources[source] = new Int16Array(sources[i])));
     view.setMap(map.codes, map.status);
     view.set({ overlay: 0.55 });
