@@ -4,8 +4,9 @@
 
 A small dataset, its expert layers, its export in the released layout and side files that people write (criteria,
 recipes, COCO, XMP, CSV, TOML, .npy, results.jsonl) are changed at random: values of JSON for hostile ones, keys taken
-away or doubled, bytes and parts of the text. Each is read as a command would. One may take 3 seconds, whole stages 30. The seed and the
-number of a file decide its content: `--only NUMBER` makes that one and shows the traceback. Exit code 1 with faults.
+away or doubled, bytes and parts of the text. Each is read as a command would. One may take 3 seconds,
+whole stages 30. The seed and the number of a file decide its content: `--only NUMBER` makes that one and shows the
+traceback. Exit code 1 with faults.
 """
 
 import argparse
