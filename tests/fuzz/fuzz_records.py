@@ -29,10 +29,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from luxel.benchmark.results import ResultRow, read_rows, write_row
-
 from luxel import criteria
 from luxel.assessment.journal import _parse
+from luxel.benchmark.protocol.results import ResultRow, read_rows, write_row
 from luxel.dataset.build import build_dataset
 from luxel.dataset.check.check import check_dataset
 from luxel.dataset.folder.card import croissant_problem
