@@ -160,14 +160,14 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
     from luxel import images
     from luxel.assessment import runtime
     from luxel.assessment import weights as weights_files
-    from luxel.assessment.assessor import WORKING_SIZE, Assessor, _mean_over_strips
+    from luxel.assessment.assessor import WORKING_SIZE, Assessor, _measured
     from luxel.assessment.batch import Settings  # noqa: F401  (the command imports it too)
     from luxel.assessment.ev import recommended_ev
     from luxel.draw import heatmap
     from luxel.filters.guided import guided_upsample
     from luxel.filters.shrink import shrink, working_shape
     from luxel.photometry import lightness
-    from luxel.residual import mean_residual_score, over_area, under_area
+    from luxel.residual import DEFAULT_THRESHOLD
 
     lap("import luxel")
     import onnxruntime  # noqa: F401
@@ -189,8 +189,7 @@ def stages(picture: Path, weights: Path | None, out: Path) -> dict[str, tuple[fl
         residual = guided_upsample(small_residual, lightness(small), pixels)
         np.clip(residual, -1, 1, out=residual)
     lap("upsample")
-    for measure in (mean_residual_score, over_area, under_area):
-        _mean_over_strips(measure, residual)
+    _measured(residual, DEFAULT_THRESHOLD)
     recommended_ev(small, small_residual)
     lap("score, areas, EV")
     drawn = heatmap.with_legend(heatmap.render(heatmap.fit(residual)))
@@ -235,7 +234,8 @@ def over_folder(files: list[Path], weights: Path | None, scratch: Path, unit: fl
 
     ways: dict[str, Callable[[], Any]] = {
         "decode only": lambda: [images.read(file) for file in files],
-        "decode and assess": lambda: [assessor.assess(file) for file in files],
+        "decode and assess, maps at full size": lambda: [assessor.assess(file) for file in files],
+        "decode and assess, no maps": lambda: [assessor.assess(file, full_size=False) for file in files],
         "luxel assess FOLDER, cold, --jobs 1": lambda: command(1),
         f"luxel assess FOLDER, cold, --jobs {JOBS}": lambda: command(JOBS),
     }

@@ -159,7 +159,7 @@ def test_a_bad_picture_is_a_row_and_the_run_goes_on(tmp_path: Path, settings: Se
 def test_an_unexpected_error_on_one_picture_is_told_and_does_not_end_the_run(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: Assessor, path: Path) -> None:
+    def fail(self: Assessor, path: Path, **options: bool) -> None:
         raise MemoryError if path.stem == "a" else ZeroDivisionError("by zero")
 
     monkeypatch.setattr(Assessor, "assess", fail)

@@ -58,10 +58,10 @@ def break_reader(patch: pytest.MonkeyPatch, error: Exception) -> None:
     """Files with "bad" in their name raise an error while they are assessed."""
     assess = Assessor.assess
 
-    def failing(self: Assessor, image: object) -> object:
+    def failing(self: Assessor, image: object, **options: bool) -> object:
         if "bad" in Path(str(image)).name:
             raise error
-        return assess(self, image)  # type: ignore[arg-type]
+        return assess(self, image, **options)  # type: ignore[arg-type]
 
     patch.setattr(Assessor, "assess", failing)
 

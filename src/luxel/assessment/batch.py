@@ -197,7 +197,7 @@ def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path
     Raises LuxelError when nothing can be assessed any more (weights) or written (`out`).
     """
     try:
-        assessment = assessor.assess(picture.path)
+        assessment = assessor.assess(picture.path, full_size=bool(settings.outputs))
         files = {} if out is None else {kind: picture.output(out, kind) for kind in settings.outputs}
         write_maps(files, assessment.image, assessment.residual, style=settings.style, caption=assessment.caption())
     except Exception as error:

@@ -96,22 +96,24 @@ def recommended_ev(
     max_new_clipping: in [0, 1]; largest share of the pixels of `image` that following the advice may newly clip.
     """
     pixels, r = np.asarray(image, dtype=np.float32), np.asarray(residual, dtype=np.float32)
-    brightest = pixels.max(axis=-1)
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    brightest = np.maximum(np.maximum(red, green), blue)
     black, clipped = brightest <= BLACK, brightest >= CLIPPED
-    # Sorted once, so that every step of the search counts new clipping over all pixels, not over a sample.
-    open_light = np.sort(to_linear(brightest[~clipped]).ravel())
+    # Sorted once, so that every step of the search counts new clipping over all pixels, not over a sample. Encoded, as
+    # it costs less to encode one threshold than to decode every pixel.
+    unclipped = np.sort(brightest[~clipped])
     wanted = float(r.mean(dtype=np.float64))
 
     def newly_clipped(ev: float) -> float:
-        first = np.searchsorted(open_light, CLIPPED_LIGHT / 2.0**ev)
-        return float((len(open_light) - first) / brightest.size)
+        first = np.searchsorted(unclipped, to_srgb(CLIPPED_LIGHT / 2.0**ev))
+        return float((len(unclipped) - first) / brightest.size)
 
     if black.mean() >= ALL:
         if wanted <= 0:
             return Advice(None, "exact", "the picture is black and its map asks for no light")
         if newly_clipped(LIMIT) <= max_new_clipping:
             return Advice(LIMIT, "at least", f"{black.mean():.0%} of the picture is black")
-    if wanted >= 0 and (pixels.min(axis=-1) >= CLIPPED).mean() >= ALL:
+    if wanted >= 0 and np.mean(np.minimum(np.minimum(red, green), blue) >= CLIPPED) >= ALL:
         return Advice(None, "exact", "the picture is white and its map does not ask for less light")
     if wanted > 0 and np.mean(clipped & (r > 0)) >= MIN_SATURATED:
         return Advice(None, "exact", "its colours are saturated; more light would clip them further")

@@ -89,7 +89,8 @@ class Scorer:
     def _load(self, path: Path) -> tuple[FloatArray, npt.NDArray[Any] | None]:
         if self.maps or is_saved_map(path):
             return read_saved_map(path), None
-        assessment = self._assessor.assess(path)
+        # Regions are drawn on the picture at its own size; whole pictures are measured on a reduced one.
+        assessment = self._assessor.assess(path, full_size=self.regions is not None)
         return assessment.residual, assessment.image
 
     def _by_region(

@@ -79,6 +79,28 @@ def block_side(height: int, width: int, working_size: int) -> int:
     return next((side for side, blocks in BLOCKS.items() if ratio / side >= blocks), 1)
 
 
+def block_means(image: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """A picture as means over blocks of pixels.
+
+    image: [H, W, 3] uint8, uint16 (full scale) or float.
+    side: of a block, in pixels; 1 returns the image itself.
+    Returns [ceil(H / side), ceil(W / side), 3], uint8 for uint8, otherwise float32; uint16 comes back in [0, 1].
+
+    >>> block_means(np.full((5, 8, 3), 7, np.uint8), 4).shape
+    (2, 2, 3)
+    """
+    if side == 1:
+        return image
+    if image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).reduce(side))
+    rows = max(1, STRIP_ROWS // side) * side
+    strips = [np.dstack(_reduce(image[top : top + rows], (side, side))) for top in range(0, len(image), rows)]
+    means = np.concatenate(strips)
+    if image.dtype.kind == "u":
+        means /= np.float32(np.iinfo(image.dtype).max)
+    return means
+
+
 def shrink_blocks(
     image: npt.NDArray[Any],
     size: tuple[int, int],

@@ -30,6 +30,8 @@ class Picture:
     bits: bits per channel stored in the file (RGBE: 8; RAW: 16, the depth of the rendering).
     notes: what was done to the stored values, in order, e.g. "ICC Display P3 -> sRGB"; empty if nothing was.
     full_size: (height, width) in the file, upright, where `read` was asked for fewer pixels; else None.
+    blocks: where `read` was asked for fewer pixels, the picture as means over blocks of `filters.shrink.block_side`
+        pixels, [h, w, 3] in the same encoding: several times as fine as `pixels`, for what must be counted; else None.
     """
 
     pixels: Array
@@ -38,6 +40,7 @@ class Picture:
     bits: int
     notes: tuple[str, ...] = ()
     full_size: tuple[int, int] | None = None
+    blocks: Array | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.filters.shrink import shrink_blocks, working_shape
+from luxel.filters.shrink import block_means, block_side, shrink_blocks, working_shape
 from luxel.images.colour import spaces
 from luxel.images.picture import Array, Picture, Raster, RawRendering, ReadOptions, decoding, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
@@ -61,15 +61,17 @@ def _read(where: Path, options: ReadOptions) -> Picture:
     height, width = pixels.shape[:2] if raster.full_size is None else raster.full_size
     if raster.full_size is not None and raster.orientation >= 5:
         height, width = width, height
-    full_size = None
+    full_size, blocks = None, None
     if options.working_size is not None:
         shape = working_shape(height, width, options.working_size)
         if shape != (height, width):
             full_size = (height, width)
             flips = spaces.flips(raster.orientation)
+            side = max(1, block_side(height, width, options.working_size) // raster.block)
+            blocks = np.ascontiguousarray(block_means(pixels, side))
             pixels = shrink_blocks(pixels, full_size, shape, raster.block, partial_first=flips)
     pixels = np.ascontiguousarray(pixels)
-    return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes), full_size)
+    return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes), full_size, blocks)
 
 
 def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> npt.NDArray[np.float32]:
