@@ -156,7 +156,7 @@ def list_users(_: Admin, services: Parts) -> list[dict[str, Any]]:
 
 @router.patch("/users/{user_id}")
 def change(user_id: int, body: AccountChange, visit: Admin, services: Parts) -> dict[str, str]:
-    """Changes a role, or lets a person in or not."""
+    """Changes a role, or activates or deactivates an account."""
     with services.database.writing() as session:
         user = session.get_one(User, user_id)
         accounts.change_user(session, user, visit.user.name, role=body.role, active=body.active)

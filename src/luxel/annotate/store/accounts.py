@@ -147,7 +147,10 @@ def end_sessions(session: Session, user: User) -> None:
 
 
 def change_user(session: Session, user: User, by: str, *, role: str | None = None, active: bool | None = None) -> None:
-    """Changes a person's role, or lets them in or not. Raises AccountError where no administrator would remain."""
+    """Changes a person's role, or whether the account is active.
+
+    Raises AccountError where no administrator would remain.
+    """
     if role is not None and role not in ROLES:
         raise AccountError(f"{role!r}: roles are {', '.join(ROLES)}")
     admins = select(func.count()).select_from(User).where(User.role == "admin", User.active, User.id != user.id)

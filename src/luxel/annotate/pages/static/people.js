@@ -9,10 +9,10 @@ async function load() {
       ...["annotator", "adjudicator", "admin"].map((name) => element("option", { selected: name === user.role }, name)));
     role.addEventListener("change", change(user, () => ({ role: role.value })));
     const button = element("button", { type: "button", onclick: change(user, () => ({ active: !user.active })) },
-      user.active ? "Let out" : "Let in");
+      user.active ? "Deactivate" : "Activate");
     return [user.name, role, user.active ? "yes" : "no", when(user.since), button];
   });
-  show(by("users"), table(["Name", "Role", "Let in", "Since", ""], rows));
+  show(by("users"), table(["Name", "Role", "Active", "Since", ""], rows));
   const trail = await get("/api/audit");
   by("sound").textContent = `${trail.entries} entries; the chain of hashes is sound.`;
   const lines = trail.rows.map((row) => [`${row.id}`, when(row.at), row.who, row.action, row.subject, JSON.stringify(row.detail)]);
