@@ -3,6 +3,7 @@
 The public names, resolved when first used, so that `import luxel` costs nothing:
 
 assess, Assessor, Assessment    a picture in, its exposure residual map and what follows from it out
+assess_many                     a stream of pictures in, their assessments out, in order, errors as values
 load_model                      the torch network with the shipped weights (train extra)
 ExposureLoss                    the map as a differentiable training loss (train extra)
 ExposureResidual                the mean residual of a stream of pictures, a torchmetrics metric (train extra)
@@ -15,6 +16,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from luxel.assessment.assessor import Assessment, Assessor, assess
+    from luxel.assessment.many import assess_many
     from luxel.errors import LuxelError
     from luxel.model.exposure_loss import ExposureLoss
     from luxel.model.exposure_metric import ExposureResidual
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "assess": "luxel.assessment.assessor",
     "Assessor": "luxel.assessment.assessor",
+    "assess_many": "luxel.assessment.many",
     "Assessment": "luxel.assessment.assessor",
     "load_model": "luxel.model.weights",
     "ExposureLoss": "luxel.model.exposure_loss",
@@ -40,6 +43,7 @@ __all__ = [
     "LuxelError",
     "__version__",
     "assess",
+    "assess_many",
     "load_model",
 ]
 

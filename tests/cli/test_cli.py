@@ -234,7 +234,7 @@ def test_one_bad_picture_alone_is_one_clear_line(tmp_path: Path, luxel: Callable
         (["--format", "parquet"], "add --out DIR"),
         (["--json", "--format", "csv"], "exclude each other"),
         (["--threshold", "1.5"], "not between 0 and 1"),
-        (["--jobs", "0"], "--jobs"),
+        (["--jobs", "-1"], "--jobs"),
         (["--palette", "rainbow"], "red-blue"),
         (["--backend", "tpu"], "onnxruntime"),
         (["--no-such-option"], "--no-such-option"),

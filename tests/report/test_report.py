@@ -241,7 +241,7 @@ def test_no_half_page_is_left_behind(tmp_path: Path, look: Look) -> None:
     [
         ("photo.jpg", {}, "ends in .html"),
         ("gone/r.html", {}, "No such file"),
-        ("r.html", {"jobs": 0}, "give 1 or more"),
+        ("r.html", {"jobs": -1}, "give 1 or more"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_line(
@@ -303,7 +303,7 @@ def test_scores_become_stars_only_when_asked(tmp_path: Path, weights: Path) -> N
         (["empty"], "nothing to assess"),
         (["shoot", "--out", "report.txt"], "ends in .html"),
         (["shoot", "--threshold", "0"], "--threshold"),
-        (["shoot", "--jobs", "0"], "--jobs"),
+        (["shoot", "--jobs", "-1"], "--jobs"),
         (["shoot", "--preview", "10"], "--preview"),
         (["shoot", "--criteria", "gone"], "gone: no such criteria"),
         (["shoot", "--write"], "--xmp"),

@@ -5,25 +5,36 @@ upsampling, so that cost and memory hardly depend on megapixels. Where no full-s
 decoded at reduced size and the numbers are taken there. Needs NumPy, Pillow and ONNX Runtime only.
 """
 
+import base64
+import io
+import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
 from luxel.assessment.head import Head, load_head
+from luxel.assessment.inputs import array_of, as_file, stored_bytes
 from luxel.assessment.runtime import MIN_SIDE, Backend, load, predict
 from luxel.assessment.weights import WeightsInfo, describe, locate
-from luxel.errors import ImageError, LuxelError
+from luxel.errors import ImageError, LuxelError, WeightsError
 from luxel.filters.guided import guided_upsample
 from luxel.filters.shrink import GRID, block_means, block_side, shrink, working_shape
 from luxel.images.picture import ReadOptions
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import DEFAULT_THRESHOLD, score_of
+from luxel.text import printable
+
+if TYPE_CHECKING:
+    from luxel.assessment.inputs import ImageInput
+    from luxel.images import Picture
 
 WORKING_SIZE = 256
 """Short side in pixels at which the network sees a picture: the size it was trained at."""
@@ -35,9 +46,10 @@ RANGE_TOLERANCE = 1e-3
 """How far a float picture may leave [0, 1] by rounding (a quarter of an 8-bit step); it is clipped there."""
 
 _STRIP_ROWS = 64
+_NOTEBOOK_SIDE = 640
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Assessment:
     """What luxel says about one picture.
 
@@ -98,6 +110,36 @@ class Assessment:
             "head": None if self.head is None else {"name": self.head.name, "sha256": self.head.sha256},
             "notes": list(self.notes),
         }
+
+    def to_row(self) -> dict[str, Any]:
+        """The values of `to_dict` as one flat row for pandas or pyarrow: text, numbers and None only.
+
+        Weights and head become weights_name, weights_sha256, head_name, head_sha256; notes are joined by "; ".
+        """
+        row = self.to_dict()
+        for part in ("weights", "head"):
+            facts = row.pop(part) or {}
+            row |= {f"{part}_{fact}": facts.get(fact) for fact in ("name", "sha256")}
+        return row | {"notes": "; ".join(self.notes)}
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        name = "array" if self.path is None else printable(self.path.name)
+        return f"<Assessment of {name}, {width} x {height}: {' '.join(self.caption().split())}>"
+
+    def _repr_png_(self) -> bytes:
+        """The heat map with legend, at notebook size."""
+        from luxel.draw import heatmap
+
+        buffer = io.BytesIO()
+        drawn = heatmap.with_legend(heatmap.render(heatmap.fit(self.residual, _NOTEBOOK_SIDE)))
+        Image.fromarray(drawn).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """The figures and the heat map, for a notebook."""
+        data = base64.b64encode(self._repr_png_()).decode("ascii")
+        return f'<figure><figcaption>{escape(repr(self))}</figcaption><img src="data:image/png;base64,{data}"></figure>'
 
     def heatmap(self, palette: str = "red-blue", *, limit: float = 0.5) -> npt.NDArray[np.uint8]:
         """Heat map without legend: red over, blue under, white ideal.
@@ -163,6 +205,7 @@ class Assessor:
     counts as over- or underexposed, in (0, 1). head: a head that `luxel train recipes/holistic.toml` wrote, whose score
     takes the place of `luxel.residual.people_score` (paper 5.2, "with fine-tuning"); warns if it is of other weights.
     reading: how picture files are read, except for its working_size: the largest size, and what stands for camera RAW.
+    It pickles as its options and the hash of its weights, and loads them again from their file.
     An assessor never changes once made: several threads may call it at once, with the results of calls in turn.
     Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
     option.
@@ -184,6 +227,15 @@ class Assessor:
         if not 0 < threshold < 1:
             raise LuxelError(f"threshold={threshold}: give a residual between 0 and 1; {DEFAULT_THRESHOLD} is usual")
         path = locate(weights)
+        self.options: dict[str, Any] = {
+            "weights": None if weights is None else path.resolve(),
+            "threads": threads,
+            "backend": backend,
+            "working_size": working_size,
+            "threshold": threshold,
+            "head": None if head is None else Path(head).resolve(),
+            "reading": reading,
+        }
         self.weights = describe(path)
         self.working_size = working_size
         self.threshold = threshold
@@ -201,11 +253,14 @@ class Assessor:
         """Name of the inference engine in use."""
         return self._network.backend
 
-    def assess(self, image: str | Path | npt.NDArray[Any], *, full_size: bool = True) -> Assessment:
+    def assess(self, image: "ImageInput", *, full_size: bool = True) -> Assessment:
         """The assessment of one picture.
 
-        image: path of a picture file (see `luxel.images`), or an array [H, W, 3], sRGB-encoded, uint8, uint16 (full
-        scale) or float in [0, 1]; any size from 64 pixels and any aspect ratio. Grey arrays need three equal channels.
+        image: path of a picture file (see `luxel.images`); the content of one as bytes or a binary file object; a PIL
+        image (its orientation and profile hold, alpha on white); or an array [H, W, 3], sRGB-encoded, uint8, uint16
+        (full scale) or float in [0, 1]. Arrays [H, W] and [H, W, 1] are grey; [H, W, 4] has straight alpha, composited
+        on white. A torch tensor is [C, H, W] with 1, 3 or 4 such channels, float in [0, 1] or uint8. Any size from 64
+        pixels and any aspect ratio.
         full_size: whether the map is needed at the picture's own size. Without it, large pictures cost half as much or
         less: JPEG and camera RAW are decoded at reduced size, and the score and areas are taken over means of blocks of
         2 to 8 pixels (`luxel.filters.shrink.block_side`). On photographs the score then differs by less than 0.02 and
@@ -213,24 +268,17 @@ class Assessor:
         clipped pixels at the working size in both cases.
         Raises ImageError if the picture cannot be read or is not such an array; WeightsError if the network fails.
         """
-        path: Path | None = None
-        notes: tuple[str, ...] = ()
+        picture = self._read(image, None if full_size else self.working_size)
+        path = Path(image) if isinstance(image, str | os.PathLike) else None
         small: FloatArray | None = None
-        size: tuple[int, int] | None = None
-        if isinstance(image, str | Path):
-            from luxel import images
-
-            picture = images.read(
-                image,
-                max_megapixels=self.reading.max_megapixels,
-                working_size=None if full_size else self.working_size,
-                raw=self.reading.raw,
-            )
-            path, notes, size = picture.path, picture.notes, picture.size
-            image = picture.pixels
+        notes: tuple[str, ...] = ()
+        if picture is None:
+            pixels, place = array_of(image), "array"
+        else:
+            pixels, place, notes, size = picture.pixels, str(path or "picture"), picture.notes, picture.size
             if picture.blocks is not None:
-                image, small = picture.blocks, picture.pixels
-        pixels = _checked(image, "array" if path is None else str(path))
+                pixels, small = picture.blocks, picture.pixels
+        pixels = _checked(pixels, place)
         if small is None:
             size = pixels.shape[0], pixels.shape[1]
             small = shrink(pixels, working_shape(*size, self.working_size))
@@ -262,9 +310,35 @@ class Assessor:
             full_size=None if size == residual.shape else size,
         )
 
+    def _read(self, image: "ImageInput", working_size: int | None) -> "Picture | None":
+        """The picture of a file, of a file's bytes or of Pillow; None for arrays and tensors."""
+        from luxel import images
+
+        options = asdict(replace(self.reading, working_size=working_size))
+        if isinstance(image, str | os.PathLike):
+            return images.read(image, **options)
+        if isinstance(image, Image.Image):
+            return images.from_pillow(image, working_size=working_size)
+        data = stored_bytes(image)
+        if data is None:
+            return None
+        with as_file(data) as path:
+            return images.read(path, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (self.options, self.weights.sha256)
+
+
+def _remade(options: dict[str, Any], sha256: str) -> Assessor:
+    """An assessor from its pickle. Raises WeightsError if its weights file is not the same any more."""
+    assessor = Assessor(**options)
+    if assessor.weights.sha256 != sha256:
+        raise WeightsError(f"{assessor.weights.name}: not the weights this assessor was pickled with; make a new one")
+    return assessor
+
 
 def assess(
-    image: str | Path | npt.NDArray[Any],
+    image: "ImageInput",
     *,
     weights: str | Path | None = None,
     threads: int | None = None,
@@ -287,14 +361,10 @@ def _assessor(
     return Assessor(weights, threads=threads, backend=backend, working_size=working_size, threshold=threshold)
 
 
-def _checked(image: object, place: str) -> npt.NDArray[Any]:
+def _checked(image: npt.NDArray[Any], place: str) -> npt.NDArray[Any]:
     """The picture as an array that is certainly [H, W, 3] and in a known range; raises ImageError if it is not."""
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"{type(image).__name__} object: give a path or a NumPy array [H, W, 3]")
     if image.ndim != 3 or image.shape[2] != 3:
-        raise ImageError(
-            f"{place} of shape {list(image.shape)}: give [H, W, 3] (grey: repeat it three times; alpha: composite it)"
-        )
+        raise ImageError(f"{place} of shape {list(image.shape)}: give [H, W, 3], [H, W, 4] (alpha) or [H, W] (grey)")
     height, width = image.shape[:2]
     if height * width < MIN_PIXELS:
         raise ImageError(f"{place} of {width} x {height}: too small to judge; give {MIN_PIXELS} pixels or more")

@@ -17,7 +17,7 @@ from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
 from luxel.images import ReadOptions
 from luxel.jobs.find import Found, free_name, overwritten_input
-from luxel.jobs.processes import TaskError, results, usable_cores
+from luxel.jobs.processes import TaskError, process_count, results, usable_cores
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 
 
@@ -92,7 +92,8 @@ class Run:
         """Plans the run; assesses nothing yet.
 
         pictures: from `find`. out: folder for results.jsonl and the files of `settings.outputs`. jobs: processes;
-        1 works in this one. resume: keep the rows in out/results.jsonl whose file (path, size, time) and settings
+        1 works in this one, 0 is one per usable core.
+        resume: keep the rows in out/results.jsonl whose file (path, size, time) and settings
         (weights too) are unchanged and whose outputs are still there; failed pictures are tried again.
         timeout: seconds that one picture may take, in a process of its own that is ended then; None: no limit.
         Raises LuxelError for outputs or resume without `out`, outputs that would overwrite a picture, weights that
@@ -100,13 +101,11 @@ class Run:
         """
         if out is None and (settings.outputs or resume):
             raise LuxelError("there is no folder for the files of this run; give --out DIR")
-        if jobs < 1:
-            raise LuxelError(f"--jobs {jobs}: give 1 or more")
         if out is not None and (hit := overwritten_input(pictures, out, settings.outputs)):
             raise LuxelError(f"{hit}: would be overwritten, but is one of the pictures; choose another --out folder")
         self._settings = settings
         self._out = out
-        self._jobs = jobs
+        self._jobs = process_count(jobs, len(pictures))
         self._timeout = timeout
         # Made before anything is written: unusable weights must not cost an earlier run's results.
         self._assessor = settings.assessor()

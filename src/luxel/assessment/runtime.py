@@ -3,6 +3,7 @@
 A network here is `float32 [B, 3, H, W] in [0, 1], sRGB-encoded -> float32 [B, 1, H, W] in [-1, 1]`, any B, H, W >= 8.
 """
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from luxel.errors import LuxelError, MissingExtraError, WeightsError
+from luxel.jobs.processes import usable_cores
 from luxel.photometry import FloatArray
 
 INPUT, OUTPUT = "image", "residual"
@@ -113,12 +115,14 @@ def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = N
 
     path: exported weights (.onnx). backend: an engine, or "auto": ONNX Runtime, or OpenVINO in bfloat16 where it is
     installed, the processor has AMX and the maps differ by less than `MAX_PRECISION_LOSS`. threads: processor
-    threads for one call; None leaves it to the engine (one per core).
+    threads for one call; None for one per usable core (`luxel.jobs.processes.usable_cores`).
     Raises WeightsError if the file is missing, is not ONNX, or is not a residual network; MissingExtraError if the
     engine is not installed; LuxelError for an unknown engine or a thread count below 1.
     """
     if threads is not None and threads < 1:
         raise LuxelError(f"threads={threads}: give 1 or more, or None for one per core")
+    if threads is None and (usable := usable_cores()) != os.cpu_count():
+        threads = usable  # Engines count the machine's cores, not those that this process may use.
     installed = [name for name in BACKENDS if find_spec(name)]
     name = next(iter(installed), "onnxruntime") if backend == "auto" else backend
     if name not in BACKENDS:

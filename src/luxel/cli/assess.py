@@ -73,7 +73,7 @@ def assess(
     ] = None,
     outputs: OutputOptions,
     recursive: RecursiveOption = False,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume the run in --out: keep its rows for unchanged files.")

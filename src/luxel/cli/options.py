@@ -43,7 +43,9 @@ PathsArgument = Annotated[
 ]
 RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
-JobsOption = Annotated[int, typer.Option(help="Files at a time, each in its own process.", min=1, metavar="N")]
+JobsOption = Annotated[
+    int, typer.Option(help="Files at a time, each in its own process; 0: one per usable core.", min=0, metavar="N")
+]
 TimeoutOption = Annotated[
     float | None,
     typer.Option(

@@ -62,7 +62,7 @@ def report(
     preview: Annotated[
         int, typer.Option(help="Long side in pixels of the pictures that open on a click.", min=200, max=4000)
     ] = 800,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
     threshold: ThresholdOption = 0.2,
     rating: StarOptions,

@@ -6,8 +6,8 @@ Format libraries are imported when a file of their format is read, so importing 
 """
 
 from luxel.images.picture import Picture, ReadOptions
-from luxel.images.reading import read, read_linear
+from luxel.images.reading import from_pillow, read, read_linear
 from luxel.images.sniff import SUFFIXES
 from luxel.images.writing import write
 
-__all__ = ["SUFFIXES", "Picture", "ReadOptions", "read", "read_linear", "write"]
+__all__ = ["SUFFIXES", "Picture", "ReadOptions", "from_pillow", "read", "read_linear", "write"]

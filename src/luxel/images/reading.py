@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from luxel.images.colour import spaces
 from luxel.images.picture import Array, Picture, Raster, RawRendering, ReadOptions, decoding, reading
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 from luxel.text import printable
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
 
@@ -44,8 +48,25 @@ def read(
         return _read(where, options)
 
 
+def from_pillow(image: "Image.Image", *, working_size: int | None = None) -> Picture:
+    """A picture that Pillow holds in memory, as `read` gives the same picture in a file.
+
+    image: of any mode with known full scale; its EXIF orientation and ICC profile hold, alpha is composited on white.
+    working_size: as in `read`.
+    Raises ImageError for a mode that is not supported.
+    """
+    from luxel.images.formats import pillow
+
+    where = Path("PIL image")
+    with reading(where):
+        return _rendered(where, pillow.raster_of(image), ReadOptions(working_size=working_size))
+
+
 def _read(where: Path, options: ReadOptions) -> Picture:
-    raster = _decode(where, sniff(where), options)
+    return _rendered(where, _decode(where, sniff(where), options), options)
+
+
+def _rendered(where: Path, raster: Raster, options: ReadOptions) -> Picture:
     if raster.light == "scene":
         from luxel.images.colour import rendering
 

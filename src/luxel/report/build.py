@@ -14,7 +14,7 @@ from luxel.assessment import weights
 from luxel.errors import LuxelError
 from luxel.jobs.find import Found
 from luxel.jobs.lock import locked_file
-from luxel.jobs.processes import TaskError, results, usable_cores
+from luxel.jobs.processes import TaskError, process_count, results, usable_cores
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure
 from luxel.report.page import page_at
 from luxel.text import printable
@@ -50,7 +50,7 @@ def build(
     pictures: from `luxel.jobs.find.find`.
     out: the page, ending in .html.
     look: how to assess and show them.
-    jobs: processes; 1 without a time limit works in this one.
+    jobs: processes; 1 without a time limit works in this one, 0 is one per usable core.
     timeout: seconds that one picture may take; None: no limit.
     progress: called with the number of pictures done after each.
     Raises LuxelError for weights or criteria that cannot be used, for another ending, and when the page cannot
@@ -58,8 +58,6 @@ def build(
     """
     if out.suffix.lower() not in SUFFIXES:
         raise LuxelError(f"{out}: a report is a web page; give a name that ends in .html")
-    if jobs < 1:
-        raise LuxelError(f"--jobs {jobs}: give 1 or more")
     info = weights.describe(weights.locate(look.settings.weights))
     folder = printable(str(look.folder.resolve().name or look.folder.resolve()))
     about = {
@@ -83,7 +81,7 @@ def build(
 
 
 def _entries(pictures: Sequence[Found], look: Look, jobs: int, timeout: float | None) -> Iterator[tuple[int, Entry]]:
-    jobs = min(jobs, len(pictures))
+    jobs = process_count(jobs, len(pictures))
     if jobs < 2 and timeout is None:
         work = look.worker()
         for number, picture in enumerate(pictures):

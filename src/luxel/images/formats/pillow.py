@@ -106,6 +106,28 @@ def _decode(path: Path, kind: str, max_megapixels: float) -> Raster:
     return raster
 
 
+def raster_of(image: Image.Image) -> Raster:
+    """A picture that Pillow holds in memory, with its colour profile, its orientation and its alpha.
+
+    Raises ImageError for a mode that is neither grey, RGB nor CMYK with known full scale (I, F, LAB, HSV).
+    """
+    mode = _TO_RGB.get(image.mode, image.mode)
+    if "transparency" in image.info:
+        mode = {"L": "LA", "RGB": "RGBA"}.get(mode, mode)
+    if image.mode == "I;16":
+        raster = Raster(np.array(image, np.uint16), "PIL", 16, colour="grey")
+    elif mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        raster = Raster(_samples(image if mode == image.mode else image.convert(mode)), "PIL", 8)
+        raster.colour = "cmyk" if mode == "CMYK" else "grey" if mode in ("L", "LA") else "rgb"
+        raster.alpha = "straight" if mode in ("LA", "RGBA") else None
+    else:
+        raise ImageError(f"PIL image of mode {image.mode}: convert it to RGB first")
+    raster.icc = image.info.get("icc_profile") or None
+    orientation = image.getexif().get(0x0112, 1)
+    raster.orientation = orientation if orientation in range(1, 9) else 1
+    return raster
+
+
 def _samples(image: Image.Image) -> npt.NDArray[Any]:
     """The pixels as a writable array, copied in strips: Pillow's own export holds them three times."""
     bands = len(image.getbands())
