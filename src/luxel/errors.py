@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "onnxscript": "onnxscript",
         "torchmetrics": "torchmetrics",
     },
+    "spreadsheet": {"openpyxl": "openpyxl"},
     "segment": {"torch": "torch", "transformers": "transformers"},
     "annotate": _DATASET
     | {

@@ -1,24 +1,52 @@
 """What is known of a method of the benchmark: its source, its input, what the paper prints of it. No torch here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Task = Literal["pixel", "score"]
 Family = Literal["enhancement", "quality", "aesthetics", "exposure", "statistical"]
 Values = Literal["unit", "signed", "imagenet"]
+Kind = Literal["exact", "backbone", "re-creation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Size of a network with the head of a task.
+
+    params: trained and frozen parameters.
+    macs: multiply-adds of convolutions, matrix products and attention for one image of 256 x 256; what is done element
+        by element, and Fourier transforms, are not counted.
+    """
+
+    params: int
+    macs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Facts of one method.
 
-    name: how commands call it. title: how tables call it. family: the group of the paper's Tables 1 and 2. tasks: what
-    it can be trained for. exact: our network is the published one, proved by its parameter count; else `note` says what
-    is re-created or chosen by us. size: side of the square input it must have, None for any. multiple: sides are padded
-    to a multiple of this. values: range of its input; "signed" is [-1, 1], "imagenet" standardised by ImageNet's means.
-    licence: of the authors' code, none of which is used here. official_params: parameters of the published network with
-    its own output layer, None where unknown. paper_params: as the paper prints them, mostly file sizes in MB (see
-    `luxel benchmark methods`). paper_mae, paper_ssim, paper_psnr: Tables 1 and 7. paper_lcc, paper_srcc: Table 2.
+    name: how commands call it.
+    title: how tables call it.
+    family: group of the paper's Tables 1 and 2.
+    tasks: what it can be trained for.
+    kind: "exact" is the published network, proved by its parameter count; "backbone" is the network inside a published
+        diffusion method, trained here as a regression in one pass, without the diffusion; "re-creation" has parts that
+        are ours.
+    reference: title and venue of the publication.
+    licence: of the authors' code, none of which is used here.
+    note: what is re-created, left out or chosen by us.
+    costs: by task, of what is trained, with the head of the task; empty for P-IEANet, whose widths follow luxel's
+        weights.
+    size: side in pixels of the square input it must have, None for any.
+    multiple: sides are padded to a multiple of this.
+    values: range of its input; "unit" is [0, 1], "signed" [-1, 1], "imagenet" standardised by ImageNet's means.
+    official_params: parameters of the published network with its own output layer, None where unknown. For a backbone
+        that is the whole published method, of which only the backbone is trained here.
+    paper_params: as the paper prints them, mostly file sizes in MB (see `luxel benchmark methods`).
+    paper_mae, paper_ssim, paper_psnr: Tables 1 and 7.
+    paper_lcc, paper_srcc: Table 2.
     paper_acc: printed for ablations only, in Table 3.
     lr: peak learning rate from random weights.
     """
@@ -27,10 +55,11 @@ class Facts:
     title: str
     family: Family
     tasks: tuple[Task, ...]
-    exact: bool
+    kind: Kind
     reference: str
     licence: str
     note: str = ""
+    costs: Mapping[Task, Cost] = field(default_factory=dict)
     size: int | None = None
     multiple: int = 1
     values: Values = "unit"

@@ -24,7 +24,11 @@ class ProtocolOptions:
     """What every row of a run shares."""
 
     data: Annotated[
-        str, typer.Option(help="Folder of a built dataset in either layout, or procedural: scenes drawn by a program.")
+        str,
+        typer.Option(
+            help="Folder of a built dataset in either layout; procedural: scenes drawn by a program; for --task score "
+            "also SPAQ's folder, or IEA40K's images with a CSV."
+        ),
     ] = "procedural"
     task: Annotated[Task, typer.Option(help="What the methods learn to predict.")] = "pixel"
     budget: Annotated[
@@ -62,32 +66,36 @@ def _about() -> None:
 
 @benchmark.command()
 def methods(
-    json: Annotated[bool, typer.Option("--json", help="Print JSON lines, with all facts, instead of a table.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document, with all facts, instead of a table.")
+    ] = False,
 ) -> None:
-    """List every method: tasks, family, exact or re-creation, parameters as counted and as the paper prints them.
+    """List every method: tasks, family, kind, parameters and multiply-adds as counted, the paper's Params.
 
-    Ablations of P-IEANet and statistical methods, which are not trained, come after the trained ones. "params" are
-    counted on our networks with the head of the task, "published" on the source's own network with its own head.
+    Kind: exact (the published network), backbone (the network of a diffusion method, trained as a regression),
+    re-creation (parts are ours), ablation (P-IEANet with one change), control (the score is taken of the map),
+    statistical (a published formula, not trained). "params" are counted on what is trained, with the head of the task,
+    "published" on the source's own network with its own head.
 
     \b
     Examples:
       luxel benchmark methods
-      luxel benchmark methods --json > methods.jsonl
+      luxel benchmark methods --json > methods.json
     """
     require("train", "luxel benchmark methods")
     from json import dumps
 
-    from luxel.benchmark.listing import PAPER_PARAMS_NOTE, listed, record
+    from luxel.benchmark.listing import MACS_NOTE, PAPER_PARAMS_NOTE, listed, record
 
     found = listed()
     if json:
-        put(*(dumps(record(method)) for method in found))
+        put(*dumps([record(method) for method in found], indent=1).splitlines())
         return
     _print_methods(found)
-    put(PAPER_PARAMS_NOTE)
+    put(PAPER_PARAMS_NOTE, MACS_NOTE)
     for method in found:
-        if method.kind == "re-creation":
-            put(f"re-creation, {method.title}: {method.facts['note']}.")
+        if method.note:
+            put(f"{method.kind}, {method.title}: {method.note}.")
 
 
 @benchmark.command()
@@ -120,6 +128,7 @@ def run(
     Examples:
       luxel benchmark run --methods mslt,cliplit,pieanet --budget 2m
       luxel benchmark run --data mydataset --task score --splits 5 --side 256 --budget 1h
+      luxel benchmark run --data SPAQ --task score --splits 5 --out runs/spaq
       luxel benchmark run --data mydataset --methods ablations --seeds 3 --out runs/ablations
       luxel benchmark table runs/benchmark
 
@@ -141,6 +150,7 @@ def run(
             protocol.data,
             protocol.side,
             out / "frames",
+            task=protocol.task,
             progress=lambda stream, total: track(stream, total, "preparing frames"),
         )
         settings = BenchmarkSettings(
@@ -222,10 +232,14 @@ def _print_methods(found: "list[Listed]") -> None:
     from luxel.benchmark.listing import short_count
 
     columns = [Column(title) for title in ("name", "method", "family", "tasks", "kind")]
-    columns += [Column(title, right=True) for title in ("params map", "params score", "published", "paper Params")]
+    columns += [
+        Column(title, right=True) for title in ("params map", "params score", "GMACs", "published", "paper Params")
+    ]
     lines = []
     for method in found:
-        counts = (method.params.get("pixel"), method.params.get("score"), method.facts.get("official_params"))
+        maps, score = method.costs.get("pixel"), method.costs.get("score")
+        macs = next((f"{cost.macs / 1e9:.3g}" for cost in (maps, score) if cost), "-")
+        official = method.facts.get("official_params")
         lines.append(
             [
                 method.name,
@@ -233,7 +247,9 @@ def _print_methods(found: "list[Listed]") -> None:
                 method.family,
                 ", ".join(method.tasks),
                 method.kind,
-                *("-" if count is None else short_count(count) for count in counts),
+                *("-" if cost is None else short_count(cost.params) for cost in (maps, score)),
+                macs,
+                "-" if official is None else short_count(official),
                 method.paper_params or "-",
             ]
         )

@@ -55,7 +55,7 @@ def test_no_scene_is_in_two_parts(frames: Frames, split: int) -> None:
 
 def test_scores_are_those_of_the_maps(frames: Frames) -> None:
     for i in range(0, len(frames.entries), 37):
-        stored = np.asarray(frames.residuals[i], np.float32)
+        stored = np.asarray(frames.maps[i], np.float32)
         assert frames.scores[i] == pytest.approx(mean_residual_score(stored), abs=0.01)
 
 
@@ -71,7 +71,7 @@ def test_frames_killed_half_way_are_made_again(tmp_path: Path) -> None:
     assert list((tmp_path / "cut").iterdir()) == []
     again = open_frames(prepare_frames("procedural", 32, tmp_path / "cut"))
     assert np.array_equal(again.images, whole.images)
-    assert np.allclose(again.residuals, whole.residuals, atol=1e-3)  # fusion rounds differently now and then
+    assert np.allclose(again.maps, whole.maps, atol=1e-3)  # fusion rounds differently now and then
 
 
 def test_frames_prepared_twice_at_once_are_those_of_the_first(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_squaring_keeps_the_mean_of_picture_and_map() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)
     residual = rng.uniform(-1, 1, (60, 90)).astype(np.float32)
-    picture, stretched = to_square(image, residual, 30)
+    picture, stretched = to_square(image, 30), to_square(residual, 30)
     assert picture.shape == (30, 30, 3)
     assert stretched.shape == (30, 30)
     assert lightness(picture).mean() == pytest.approx(lightness(image).mean(), abs=2e-3)
@@ -294,7 +294,7 @@ def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkS
     assert row.params == parameters(build("pieanet", "score", tiny=True))
     frames = open_frames(settings.frames)
     zero = read_row(settings.out, "zero", "pixel", 0, 0)
-    true = np.abs(np.asarray(frames.residuals[frames.indices(0, "test")], np.float32)).mean((1, 2))
+    true = np.abs(np.asarray(frames.maps[frames.indices(0, "test")], np.float32)).mean((1, 2))
     assert zero.mae == pytest.approx(float(true.mean()), rel=1e-4)  # the zero map's error is the map
 
 

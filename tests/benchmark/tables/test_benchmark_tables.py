@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 
 from luxel.benchmark import listing, registry
 from luxel.benchmark.methods.ablations import ABLATIONS
+from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
-from luxel.benchmark.protocol.footprint import parameters
 from luxel.benchmark.protocol.results import read_errors, read_row, write_row
 from luxel.benchmark.protocol.significance import holm, signed_rank
 from luxel.benchmark.protocol.trivial import TRIVIAL
@@ -367,11 +367,32 @@ def test_csv_has_every_number_with_all_its_digits(folder: Path) -> None:
 
 
 def test_csv_tells_what_is_recreated(tmp_path: Path) -> None:
-    for name in ("mslt", "skf"):
+    for name in ("mslt", "skf", "gsad"):
         write_row(tmp_path, row(name, mae=0.1))
+    for name in ("rahman", "dong"):
+        write_row(tmp_path, row(name, "score", srcc=0.1))
     rows = {line["method"]: line for line in csv.DictReader(io.StringIO(csv_text(tables(tmp_path))))}
-    assert (rows["mslt"]["exact"], rows["mslt"]["recreated"]) == ("yes", "")
-    assert (rows["skf"]["exact"], rows["skf"]["recreated"]) == ("no", registry.facts("skf").note)
+    assert (rows["mslt"]["kind"], rows["mslt"]["note"]) == ("exact", "")
+    assert (rows["skf"]["kind"], rows["skf"]["note"]) == ("re-creation", registry.facts("skf").note)
+    assert (rows["gsad"]["kind"], rows["gsad"]["note"]) == ("backbone", registry.facts("gsad").note)
+    assert (rows["rahman"]["kind"], rows["rahman"]["note"]) == ("statistical", "")
+    assert (rows["dong"]["kind"], rows["dong"]["note"]) == ("re-creation", STATISTICAL["dong"].note)
+    assert int(rows["skf"]["macs"]) == registry.facts("skf").costs["pixel"].macs
+
+
+def test_marks_tell_backbones_and_recreations_apart(tmp_path: Path) -> None:
+    for name in ("rahman", "liu", "torres", "efimov", "dong", "pydiff", "gsad", "smg", "mslt", "mslt-map-score"):
+        write_row(tmp_path, row(name, "score", srcc=0.1))
+    (score,) = tables(tmp_path)
+    titles = [cells[0] for cells in score.rows]
+    recreated = {title.split("(")[-1].rstrip(") †") for title in titles if title.endswith("†")}
+    assert recreated == {"Liu", "Torres", "Efimov", "Dong", "SMG"}
+    assert sorted(title for title in titles if title.endswith("‡")) == ["GSAD ‡", "PyDiff ‡"]
+    assert any(note.startswith("‡ backbone, GSAD: the U-Net of the diffusion") for note in score.notes)
+    assert any(note.startswith("† re-creation, Block exposures (Dong): ") for note in score.notes)
+    assert any(note.startswith("Score of its map: a control.") for note in score.notes)
+    macs = score.columns.index("GMACs")
+    assert {cells[0]: cells[macs] for cells in score.rows}["GSAD ‡"] == "63.2"
 
 
 def test_the_terminal_table_says_the_same(folder: Path) -> None:
@@ -411,17 +432,6 @@ def test_every_format_for_readers_has_footnotes_and_marks(folder: Path, name: st
 # Methods --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", ["pixel", "score"])
-def test_parameters_are_those_of_the_network_that_is_built(task: str) -> None:
-    made = registry.build("pieanet", task)  # type: ignore[arg-type]
-    assert listing.count_parameters("pieanet", task) == parameters(made)  # type: ignore[arg-type]
-
-
-def test_counting_asks_for_a_task_the_method_has() -> None:
-    with pytest.raises(LuxelError, match="has no score task"):
-        listing.count_parameters("pieanet-l2", "score")
-
-
 @pytest.mark.parametrize(
     ("number", "text"),
     [
@@ -440,20 +450,24 @@ def test_counts_are_said_in_three_figures(number: int, text: str) -> None:
 def test_methods_lists_both_registries() -> None:
     shown = luxel("methods", "--json")
     assert shown.exit_code == 0, shown.output
-    records = {record["name"]: record for record in map(json.loads, shown.stdout.splitlines())}
-    assert list(records) == [*registry.NETWORKS, *ABLATIONS, *STATISTICAL]
+    records = {record["name"]: record for record in json.loads(shown.stdout)}
+    assert list(records) == [*registry.TRAINED, *STATISTICAL]
     for name in registry.NETWORKS:
         facts, record = registry.facts(name), records[name]
-        assert record["kind"] == ("exact" if facts.exact else "re-creation")
-        assert record["tasks"] == list(facts.tasks) == list(record["params"])
-        assert all(isinstance(count, int) and count > 0 for count in record["params"].values())
+        assert record["kind"] == facts.kind
+        assert record["tasks"] == list(facts.tasks) == list(record["costs"])
+        assert all(cost["params"] > 0 and cost["macs"] > 0 for cost in record["costs"].values())
         assert {key: record[key] for key in ("reference", "licence", "paper_params", "official_params")} == {
             key: asdict(facts)[key] for key in ("reference", "licence", "paper_params", "official_params")
         }
     assert {record["kind"] for name, record in records.items() if name in ABLATIONS} == {"ablation"}
+    assert {record["kind"] for name, record in records.items() if name in CONTROLS} == {"control"}
+    assert [name for name, record in records.items() if record["kind"] == "backbone"] == ["pydiff", "gsad"]
+    recreated = {name for name, record in records.items() if record["kind"] == "re-creation"}
+    assert recreated >= {"liu", "torres", "efimov", "dong", "smg", "skf", "alamp", "tanet", "qalign", "pieanet"}
     for name, method in STATISTICAL.items():
         assert records[name]["ours"] == method.ours
-        assert records[name]["params"] == {}
+        assert records[name]["costs"] == {}
 
 
 def test_methods_prints_a_table_with_the_footnote() -> None:
@@ -465,11 +479,14 @@ def test_methods_prints_a_table_with_the_footnote() -> None:
     assert set(lines) >= {"name", *registry.NETWORKS, *STATISTICAL}
     assert lines["pieanet"][-1] == "2.7M"
     assert lines["pieanet"][4] == "re-creation"
-    assert lines["datta"][-4:] == ["-"] * 4
+    assert lines["gsad"][4] == "backbone"
+    assert lines["datta"][-5:] == ["-"] * 5
     assert listing.PAPER_PARAMS_NOTE in flat(shown.stdout)
     for name in registry.NETWORKS:
         known = registry.facts(name)
-        assert (f"re-creation, {known.title}: {known.note}." in shown.stdout) == (not known.exact)
+        assert (f"{known.kind}, {known.title}: {known.note}." in shown.stdout) == (known.kind != "exact")
+    for method in STATISTICAL.values():
+        assert (f"re-creation, {method.title}: {method.source}; ours: " in shown.stdout) == method.recreation
 
 
 # Commands -------------------------------------------------------------------------------------------------------------

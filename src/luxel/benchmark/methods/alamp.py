@@ -15,14 +15,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import start_in_middle
 from luxel.benchmark.blocks.vgg import VGG
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="alamp",
     title="A-Lamp",
     family="aesthetics",
     tasks=("score",),
-    exact=False,
+    kind="re-creation",
+    costs={"score": Cost(15_789_377, 25_056_797_696)},
     note="compact re-creation: patches by gradient and spread, means of VGG-16's last convolution, a plain layout",
     reference=(
         "A-Lamp: Adaptive Layout-Aware Multi-Patch Deep Convolutional Neural Network for Photo Aesthetic Assessment, "

@@ -10,14 +10,15 @@ from luxel.benchmark.blocks import two_scales
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import VectorScore
 from luxel.benchmark.blocks.two_scales import TwoScales, decoder
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="arniqa",
     title="ARNIQA",
     family="quality",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(25_308_033, 7_941_652_480), "score": Cost(23_512_129, 6_672_879_616)},
     note="without the projector of 4,458,624 parameters, which serves pretraining only",
     reference="ARNIQA: Learning Distortion Manifold for Image Quality Assessment, WACV 2024",
     licence="Apache-2.0",

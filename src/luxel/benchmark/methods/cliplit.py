@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ResidualBlock
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="cliplit",
     title="CLIP-LIT",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(278_790, 18_194_903_552), "score": Cost(291_046, 18_176_041_600)},
     note="the enhancer; CLIP takes part only in the unsupervised training by the authors, not in supervised training",
     reference="Iterative Prompt Learning for Unsupervised Backlit Image Enhancement, ICCV 2023",
     licence="none stated",

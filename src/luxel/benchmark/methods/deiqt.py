@@ -8,14 +8,15 @@ from torch import Tensor, nn
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import MIDDLE_SCORE, PixelDecoder
 from luxel.benchmark.blocks.transformer import EPS, VisionTransformer
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="deiqt",
     title="DEIQT",
     family="quality",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(22_170_401, 5_788_271_616), "score": Cost(24_043_776, 4_669_620_480)},
     note="a ViT-S/16; the panel's opinion is read as the distance from the middle score",
     reference="Data-Efficient Image Quality Assessment with Attention-Panel Decoder, AAAI 2023",
     licence="none stated",

@@ -11,14 +11,15 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.layers import ChannelNorm
 from luxel.benchmark.blocks.window_attention import WindowAttention
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="eat",
     title="EAT",
     family="aesthetics",
     tasks=("score",),
-    exact=True,
+    kind="exact",
+    costs={"score": Cost(86_878_166, 15_722_308_608)},
     note="the reference points are those of each picture, where the authors take the mean over the batch",
     reference="EAT: An Enhancer for Aesthetics-Oriented Transformers, ACM Multimedia 2023",
     licence="Apache-2.0 by a badge, no licence file",

@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import mean_and_deviation
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="fecnet",
     title="FECNet",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(151_931, 5_813_125_228), "score": Cost(157_291, 5_812_081_900)},
     note=(
         "without the 12 parameters the published network declares and never uses; its lift of the amplitude net's "
         "change (64 parameters) is trained, while the published code cuts it off from the gradient"

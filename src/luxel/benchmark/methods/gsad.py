@@ -9,15 +9,17 @@ from luxel.benchmark.blocks.diffusion import Denoiser, Drawn
 from luxel.benchmark.blocks.features import FeatureNetwork
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.sr3 import OnePass, SR3UNet
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="gsad",
     title="GSAD",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
-    note="regression: one pass, no noisy input, the noise level fixed, no uncertainty of the noise",
+    kind="backbone",
+    costs={"pixel": Cost(17_355_713, 63_254_806_528), "score": Cost(17_396_353, 63_217_098_880)},
+    note="the U-Net of the diffusion, trained as a regression: one pass, no noisy input, the noise level fixed, no "
+    "uncertainty of the noise",
     reference="Global Structure-Aware Diffusion Process for Low-Light Image Enhancement, NeurIPS 2023",
     licence="none stated",
     multiple=16,

@@ -10,14 +10,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import start_in_middle
 from luxel.benchmark.blocks.inception import MIN_SIDE, Convolution, InceptionResNetV2
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="mlsp",
     title="MLSP",
     family="aesthetics",
     tasks=("score",),
-    exact=True,
+    kind="exact",
+    costs={"score": Cost(91_344_545, 8_727_568_480)},
     note="narrow features; counted with the gains of the trunk's batch norms, 30,272 parameters fixed in the original",
     reference="Effective Aesthetics Prediction with Multi-level Spatially Pooled Features, CVPR 2019",
     licence="MIT",

@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, start_in_middle
 from luxel.benchmark.blocks.layers import mean_and_deviation
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="mslt",
     title="MSLT",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(8_101, 30_572_160), "score": Cost(13_858, 30_381_184)},
     note=(
         "without the 3,305 of 11,402 parameters that the published network declares and never uses; no ReLU after its "
         "low band, since a residual has a sign; a 1x1 convolution from its three channels to the map"

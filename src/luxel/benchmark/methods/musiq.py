@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import PixelDecoder, VectorScore
 from luxel.benchmark.blocks.transformer import EPS, EncoderBlock, initialise
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="musiq",
     title="MUSIQ",
     family="quality",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(27_630_657, 10_496_993_280), "score": Cost(27_125_825, 9_490_360_704)},
     note="all pictures of a batch have one size, so that no patch needs a mask; the smaller sizes are made bilinearly",
     reference="MUSIQ: Multi-scale Image Quality Transformer, ICCV 2021",
     licence="Apache-2.0",

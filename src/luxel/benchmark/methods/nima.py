@@ -7,14 +7,15 @@ from torch import Tensor, nn
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.inception import InceptionResNetV2
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="nima",
     title="NIMA",
     family="aesthetics",
     tasks=("score",),
-    exact=True,
+    kind="exact",
+    costs={"score": Cost(54_321_834, 6_467_440_480)},
     note="on Inception-ResNet-v2, the trunk whose count is the 56 M the paper prints; the whole picture, not a crop",
     reference="NIMA: Neural Image Assessment, IEEE Transactions on Image Processing 2018",
     licence="no code by the authors",

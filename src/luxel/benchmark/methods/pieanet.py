@@ -1,11 +1,9 @@
 """P-IEANet as luxel re-creates it, with widths of its own, as a row beside the others."""
 
-from typing import cast
-
-import torch
 from torch import Tensor, nn
 
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
+from luxel.benchmark.blocks.heads import PooledScore
 from luxel.benchmark.facts import Facts, Task
 from luxel.model.network import CHANNELS, PIEANet, build
 
@@ -14,7 +12,7 @@ FACTS = Facts(
     title="P-IEANet",
     family="exposure",
     tasks=("pixel", "score"),
-    exact=False,
+    kind="re-creation",
     note="the paper's network with the widths luxel ships; the authors' release has 0.62 M parameters",
     reference="Rethinking No-reference Image Exposure Assessment from Holism to Pixel, NeurIPS 2024",
     licence="none stated",
@@ -28,17 +26,37 @@ FACTS = Facts(
 )
 
 
-class PIEANetMap(FeatureNetwork):
-    """P-IEANet whole; its one feature map is the residual map itself."""
+BAND_STRIDE = 4
+"""Of the bands that the two modules see, after two levels of the wavelet."""
 
-    widths = (Width(1, 1),)
+
+class PIEANetMap(FeatureNetwork):
+    """P-IEANet whole: the residual map itself, and the deepest features of its lightness module.
+
+    Without the lightness module they are the deepest of the structure module.
+    """
 
     def __init__(self, network: PIEANet) -> None:
         super().__init__()
         self.network = network
+        if network.lightness is not None:
+            channels, halvings = network.lightness.widths[-1], len(network.lightness.widths) - 1
+        else:
+            assert network.structure is not None, "an ablation leaves one of the two modules"
+            channels, halvings = network.structure.widths[-1], len(network.structure.widths) - 1
+        self.widths = (Width(1, 1), Width(BAND_STRIDE * 2**halvings, channels))
 
     def forward(self, image: Tensor) -> Features:
-        return Features((self.network(image),))
+        lightness, structure = self.network.lightness, self.network.structure
+        layer = lightness.stages[-1] if lightness is not None else structure.layers[-1] if structure else None
+        assert layer is not None, "an ablation leaves one of the two modules"
+        deepest: list[Tensor] = []
+        hook = layer.register_forward_hook(lambda module, given, made: deepest.append(made))
+        try:
+            residual = self.network(image)
+        finally:
+            hook.remove()
+        return Features((residual, deepest[0]))
 
 
 class _AsItIs(nn.Module):
@@ -46,25 +64,6 @@ class _AsItIs(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         return features.maps[0]
-
-
-class ScoreOfMap(nn.Module):
-    """Holistic score with fine-tuning (5.2): a small MLP on what the map says of the picture. Returns [B].
-
-    It sees mean |r|, mean r, deviation, and the shares beyond 0.1 on either side, softened so that a gradient passes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 1))
-
-    def forward(self, features: Features) -> Tensor:
-        r = features.maps[0].flatten(1)
-        soft = 40.0
-        measures = [r.abs().mean(1), r.mean(1), r.std(1)]
-        measures += [torch.sigmoid(soft * (sign * r - 0.1)).mean(1) for sign in (1, -1)]
-        without = 10 * (1 - measures[0])  # the score without fine-tuning: the MLP corrects it
-        return cast(Tensor, without + self.layers(torch.stack(measures, 1))[:, 0])
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
@@ -75,5 +74,5 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
 
 
 def head(network: FeatureNetwork, task: Task) -> nn.Module:
-    """Nothing for the map; the MLP for the score."""
-    return _AsItIs() if task == "pixel" else ScoreOfMap()
+    """Nothing for the map; for the score the means of the map and of the deepest features."""
+    return _AsItIs() if task == "pixel" else PooledScore(network)

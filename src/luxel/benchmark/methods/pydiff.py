@@ -9,16 +9,17 @@ from luxel.benchmark.blocks.diffusion import Denoiser
 from luxel.benchmark.blocks.features import FeatureNetwork
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.sr3 import NoiseCode, OnePass, SR3UNet
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="pydiff",
     title="PyDiff",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
-    note="regression: one pass, no noisy input, the noise level fixed, no corrector of a sampled picture's cast; "
-    "where sides are padded, histogram and positions are those of the padded picture",
+    kind="backbone",
+    costs={"pixel": Cost(97_808_641, 188_857_495_552), "score": Cost(97_882_049, 188_819_820_672)},
+    note="the U-Net of the diffusion, trained as a regression: one pass, no noisy input, the noise level fixed, no "
+    "corrector of a sampled image's cast; histogram and positions are those of the padded image",
     reference="Pyramid Diffusion Models for Low-light Image Enhancement, IJCAI 2023",
     licence="custom, for non-commercial research only",
     multiple=16,

@@ -8,14 +8,15 @@ from torch.nn import functional as F
 
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.transformer import VisionTransformer
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="qalign",
     title="Q-Align",
     family="aesthetics",
     tasks=("score",),
-    exact=False,
+    kind="re-creation",
+    costs={"score": Cost(21_676_421, 4_598_500_224)},
     note=(
         "the five levels, taught by cross-entropy, on a ViT-S/16 of 21.7 M parameters; the published network is a "
         "language model of about 8.2 billion, with which this row is not to be compared"

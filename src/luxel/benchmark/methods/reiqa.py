@@ -10,14 +10,15 @@ from luxel.benchmark.blocks.baseline import IMAGENET_MEAN, IMAGENET_STD
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import VectorScore
 from luxel.benchmark.blocks.two_scales import TwoScales, decoder
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="reiqa",
     title="Re-IQA",
     family="quality",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(50_208_705, 14_882_963_456), "score": Cost(47_024_257, 13_345_759_232)},
     note="without the two projectors of 4.46 M parameters, which serve pretraining only; they are not counted",
     reference="Re-IQA: Unsupervised Learning for Image Quality Assessment in the Wild, CVPR 2023",
     licence="MIT",

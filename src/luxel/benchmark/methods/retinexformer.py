@@ -9,14 +9,15 @@ from luxel.benchmark.blocks.channel_attention import channel_attention
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, LocalFeedForward
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="retinexformer",
     title="Retinexformer",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=True,
+    kind="exact",
+    costs={"pixel": Cost(1_604_982, 16_609_443_840), "score": Cost(1_630_478, 16_585_876_608)},
     note="one stage of width 40 with 1, 2, 2 blocks, the setting of the low-light sets",
     reference="Retinexformer: One-stage Retinex-based Transformer for Low-light Image Enhancement, ICCV 2023",
     licence="MIT",

@@ -16,14 +16,15 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, ResidualBlock, lightness
 from luxel.benchmark.blocks.resnet import BasicBlock, ResNet, resnet18
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="skf",
     title="SKF",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=False,
+    kind="re-creation",
+    costs={"pixel": Cost(50_622_983, 35_071_721_472), "score": Cost(50_639_047, 35_033_989_248)},
     note=(
         "the host is SNR-SKF as published (39,407,689 parameters, without 41,820 it declares and never uses); its "
         "semantic encoder is a ResNet-18 in the place of HRNet-W48; a picture without a trusted token attends to all"

@@ -16,7 +16,7 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, LocalFeedForward, ResidualBlock, lightness
 from luxel.benchmark.blocks.window_attention import WindowAttention
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 from luxel.model.structure import DIRECTIONS, directional_gradients
 
 FACTS = Facts(
@@ -24,7 +24,8 @@ FACTS = Facts(
     title="SMG",
     family="enhancement",
     tasks=("pixel", "score"),
-    exact=False,
+    kind="re-creation",
+    costs={"pixel": Cost(8_331_667, 26_183_693_056), "score": Cost(8_350_339, 26_182_663_040)},
     note=(
         "appearance and guided enhancer are the published ones; the structure generator keeps its encoder's blocks, on "
         "five levels instead of seven, with a U-Net decoder in the place of StyleGAN2, and has no edge labels to learn "

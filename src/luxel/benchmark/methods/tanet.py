@@ -11,14 +11,15 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.mobilenet import MobileNetV2
 from luxel.benchmark.blocks.resnet import BasicBlock, ResNet, resnet18
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import Cost, Facts, Task
 
 FACTS = Facts(
     name="tanet",
     title="TANet",
     family="aesthetics",
     tasks=("score",),
-    exact=False,
+    kind="re-creation",
+    costs={"score": Cost(13_881_886, 2_113_598_529)},
     note=(
         "the generated layer is applied per picture, not as a product over the batch, and its PReLU, without effect "
         "there, is left out; MobileNetV2 is torchvision's, without one 1x1 convolution (1,088 parameters)"

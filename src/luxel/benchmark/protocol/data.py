@@ -14,12 +14,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from luxel.benchmark.facts import Task
+from luxel.benchmark.protocol.scored import is_scored, read_scored
 from luxel.dataset.folder.manifest import SEEDS
+from luxel.dataset.folder.scene_files import read_bytes_image
 from luxel.dataset.folder.splits import assign
 from luxel.dataset.iea40k.layout import read_frame, read_rows
 from luxel.dataset.reference.bracket import LEVELS, frame
 from luxel.dataset.reference.reference import make_reference
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import FloatArray, lightness
 from luxel.residual import mean_residual_score
 from luxel.samples.procedural import procedural_scene
@@ -32,7 +35,7 @@ PROCEDURAL_SCENES = 30
 
 Wrap = Callable[[Iterable[Any], int], Iterable[Any]]
 
-_PREFIX = "frames-store-"
+_PREFIX, _SCORED_PREFIX = "frames-store-", "scored-store-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,26 @@ class FrameStore(Store):
     layout = StoreLayout("frames", FrameEntry, (Plane("image.u8", np.uint8, 3), Plane("residual.f16", np.float16)))
 
 
+class ScoredStore(Store):
+    """The frames of data that have scores but no maps."""
+
+    layout = StoreLayout("frames", FrameEntry, (Plane("image.u8", np.uint8, 3),))
+
+
 @dataclass(frozen=True, slots=True)
 class Frames:
     """The frames as arrays.
 
-    images: uint8 [N, S, S, 3], sRGB-encoded. residuals: float16 [N, S, S] in [-1, 1] (exact to 0.0005).
-    entries: one per frame. score_source: "map" where the score is 10 * (1 - mean abs r), "given" where people gave it.
-    data: what the data are called. checksum: of the pictures, maps, scores and splits they were made of.
+    images: uint8 [N, S, S, 3], sRGB-encoded.
+    residuals: float16 [N, S, S] in [-1, 1] (exact to 0.0005), None where the data have scores but no maps.
+    entries: one per frame.
+    score_source: "map" where the score is 10 * (1 - mean abs r), "given" where people gave it.
+    data: name of the data.
+    checksum: of the images, maps, scores and splits they were made of.
     """
 
     images: npt.NDArray[np.uint8]
-    residuals: npt.NDArray[np.float16]
+    residuals: npt.NDArray[np.float16] | None
     entries: tuple[FrameEntry, ...]
     score_source: str
     data: str
@@ -78,6 +90,13 @@ class Frames:
         """Scores, float64 [N] in [0, 10]."""
         return np.array([entry.score for entry in self.entries])
 
+    @property
+    def maps(self) -> npt.NDArray[np.float16]:
+        """`residuals` of data that have them. Raises LuxelError for data that have none."""
+        if self.residuals is None:
+            raise LuxelError(f"{self.data}: has scores but no maps; choose the score task")
+        return self.residuals
+
     def indices(self, split: int, *names: str) -> npt.NDArray[np.int64]:
         """Frames that are in one of the named parts under split number `split`."""
         return np.flatnonzero([entry.splits[split] in names for entry in self.entries])
@@ -87,53 +106,66 @@ class Frames:
         return tuple(self.entries[i].group for i in self.indices(split, *names))
 
 
-def prepare_frames(data: str, side: int, cache: Path, *, progress: Wrap | None = None) -> Path:
+def prepare_frames(data: str, side: int, cache: Path, *, task: Task = "pixel", progress: Wrap | None = None) -> Path:
     """Writes a dataset's frames as arrays into a folder under `cache` and returns it; nothing to do if it is there.
 
-    The folder appears whole or not at all, so that runs may be killed, or prepare the same frames at the same time.
-    data: folder of a built dataset in either layout, or "procedural". side: of the square, in pixels.
-    Raises DatasetError for a folder that is no dataset or has no train or test frames.
+    The folder is written atomically, so that runs may be killed, or prepare the same frames at the same time.
+
+    data: folder of a built dataset in either layout; "procedural"; or, for the score task, SPAQ's folder, a folder with
+        IEA40K's lists and images, or one list (`luxel.benchmark.protocol.scored`).
+    side: of the square, in pixels.
+    task: what the frames are for; only "score" can do without maps.
+    Raises DatasetError for a folder that is not a dataset, has no maps but needs them, or no train or test frames.
     """
-    place = cache / f"{_PREFIX}{_checksum(data, side)}"
+    scored = data != PROCEDURAL and is_scored(Path(data))
+    if scored and task == "pixel":
+        raise DatasetError(f"{data}: has scores but no maps; give --task score, or a dataset with maps")
+    place = cache / f"{_SCORED_PREFIX if scored else _PREFIX}{_checksum(data, side)}"
     if place.is_dir():
         return place
-    stream, total, score_source = _procedural(side) if data == PROCEDURAL else _built(Path(data))
+    stream, total, score_source = _frames_of(data, side)
     name = data if data == PROCEDURAL else Path(data).resolve().name
-    with writing_store(place, FrameStore.layout, data=name, score_source=score_source) as writer:
+    layout = ScoredStore.layout if scored else FrameStore.layout
+    with writing_store(place, layout, data=name, score_source=score_source) as writer:
         for entry, image, residual in progress(stream, total) if progress else stream:
-            writer.add(*to_square(image, residual, side), **asdict(entry))
+            maps = [] if residual is None else [to_square(residual, side).astype(np.float16)]
+            writer.add(to_square(image, side), *maps, **asdict(entry))
     return place
 
 
 def open_frames(place: Path) -> Frames:
     """Frames that `prepare_frames` wrote, mapped into memory. Raises DatasetError for a damaged folder."""
-    store = FrameStore(place)
-    images, residuals = store.stacked()
+    scored = place.name.startswith(_SCORED_PREFIX)
+    store = ScoredStore(place) if scored else FrameStore(place)
+    images, *maps = store.stacked()
     names = [field.name for field in fields(FrameEntry)]
     entries = [{name: entry[name] for name in names} | {"splits": tuple(entry["splits"])} for entry in store.entries]
     return Frames(
         images=images,
-        residuals=residuals,
+        residuals=maps[0] if maps else None,
         entries=tuple(FrameEntry(**entry) for entry in entries),
         score_source=store.facts["score_source"],
         data=store.facts["data"],
-        checksum=place.name.removeprefix(_PREFIX),
+        checksum=place.name.removeprefix(_SCORED_PREFIX if scored else _PREFIX),
     )
 
 
-def to_square(
-    image: npt.NDArray[np.uint8], residual: FloatArray, side: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
-    """A picture [H, W, 3] and its map [H, W], both averaged over the same areas of a side x side square."""
-    square = (side, side)
-    picture = cv2.resize(image, square, interpolation=cv2.INTER_AREA)
-    stretched = cv2.resize(residual, square, interpolation=cv2.INTER_AREA)
-    return np.asarray(picture, np.uint8), stretched.astype(np.float16)
+def to_square(plane: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """An image [H, W, 3] or a map [H, W], averaged over the areas of a side x side square; of the same type.
+
+    >>> to_square(np.array([[0.0, 1.0], [1.0, 2.0]]), 1)
+    array([[1.]])
+    """
+    return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA), plane.dtype)
 
 
 def _checksum(data: str, side: int) -> str:
     if data == PROCEDURAL:
         content = f"{PROCEDURAL} {PROCEDURAL_SCENES}"
+    elif is_scored(Path(data)):  # sizes stand for contents: photographs of many gigabytes would have to be read
+        content = "\n".join(
+            f"{image.name} {image.group} {image.score} {image.path.stat().st_size}" for image in read_scored(Path(data))
+        )
     else:
         rows = read_rows(Path(data))
         content = "\n".join(
@@ -142,7 +174,27 @@ def _checksum(data: str, side: int) -> str:
     return hashlib.sha256(f"{side}\n{content}".encode()).hexdigest()[:12]
 
 
-_Stream = tuple[Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]], int, str]
+_Frame = tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray | None]
+_Stream = tuple[Iterable[_Frame], int, str]
+
+
+def _frames_of(data: str, side: int) -> _Stream:
+    if data == PROCEDURAL:
+        return _procedural(side)
+    return _scored(Path(data)) if is_scored(Path(data)) else _built(Path(data))
+
+
+def _scored(data: Path) -> _Stream:
+    """Frames without maps. The splits are always five random ones: the paper averages five (A.3)."""
+    found = read_scored(data)
+    groups = [image.group for image in found]
+    splits = _splits_of(data, groups, [("",)] * len(found))
+
+    def stream() -> Iterable[_Frame]:
+        for image, split in zip(found, splits, strict=True):
+            yield FrameEntry(image.name, image.group, "scored", image.score, split), read_bytes_image(image.path), None
+
+    return stream(), len(found), "given"
 
 
 def _built(folder: Path) -> _Stream:
@@ -152,7 +204,7 @@ def _built(folder: Path) -> _Stream:
         raise DatasetError(f"{folder}: people's scores and scores from maps are mixed; a benchmark needs one kind")
     splits = _splits_of(folder, [row.group for row in rows], [row.splits for row in rows])
 
-    def stream() -> Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]]:
+    def stream() -> Iterable[_Frame]:
         for row, split in zip(rows, splits, strict=True):
             image, residual, _ = read_frame(folder, row)
             yield FrameEntry(row.name, row.group, row.kind, row.score, split), image, residual
@@ -178,7 +230,7 @@ def _procedural(side: int) -> _Stream:
     groups = [f"procedural-{i:03d}" for i in range(PROCEDURAL_SCENES)]
     splits = [assign(groups, seed=seed) for seed in range(SEEDS)]
 
-    def stream() -> Iterable[tuple[FrameEntry, npt.NDArray[np.uint8], FloatArray]]:
+    def stream() -> Iterable[_Frame]:
         for i, group in enumerate(groups):
             linear = procedural_scene(np.random.default_rng(i), height=side, width=side)
             reference = lightness(make_reference(linear).image)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 SIDE = 256
 """Side of the picture that time and memory are measured with, the paper's input size."""
@@ -32,6 +33,24 @@ class Footprint:
 def parameters(model: nn.Module) -> int:
     """Number of parameters, trained or frozen."""
     return sum(p.numel() for p in model.parameters())
+
+
+def multiply_adds(model: nn.Module, side: int = SIDE) -> int:
+    """Multiply-adds of a model for one image: of convolutions, matrix products and attention, nothing else.
+
+    model: [B, 3, H, W] in [0, 1] to a map or a score; on the meta device too, where nothing is computed.
+    side: of the square image, in pixels.
+
+    >>> multiply_adds(nn.Conv2d(3, 8, 3, padding=1), side=10)
+    21600
+    """
+    device = next(model.parameters()).device
+    image = torch.zeros(1, 3, side, side, device=device)
+    # Without gradients torch takes fused paths through attention layers, which the counter does not see.
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():
+        model.eval()(image)
+    flops: int = counter.get_total_flops()
+    return flops // 2
 
 
 def footprint(model: nn.Module, device: torch.device) -> Footprint:

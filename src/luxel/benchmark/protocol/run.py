@@ -20,6 +20,7 @@ import luxel
 from luxel import metrics
 from luxel.benchmark.facts import Task
 from luxel.benchmark.methods.ablations import ABLATIONS, loss_of
+from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
 from luxel.benchmark.protocol.data import Frames, open_frames
 from luxel.benchmark.protocol.footprint import Footprint, footprint
@@ -79,14 +80,14 @@ def is_untrained(name: str) -> bool:
 def choose_methods(names: Sequence[str], task: Task) -> list[str]:
     """The methods of a run from what the user typed: names, "all", "ablations", "untrained".
 
-    "all" is every trained method that has the task, and the untrained rows, which every choice of trained methods
-    gets too: a table without trivial predictors proves nothing. Raises LuxelError for an unknown name or a task that a
-    named method does not have.
+    "all" is every trained method and control that has the task, and the untrained rows, which every choice of trained
+    methods gets too: a table without trivial predictors proves nothing. Raises LuxelError for an unknown name or a task
+    that a named method does not have.
     """
     chosen: list[str] = list(untrained(task))
     for name in names:
         if name == "all":
-            chosen += [method for method in NETWORKS if task in facts(method).tasks]
+            chosen += [method for method in (*NETWORKS, *CONTROLS) if task in facts(method).tasks]
         elif name == "ablations":
             chosen += ["pieanet", *(method for method in ABLATIONS if task in facts(method).tasks)]
         elif name == "untrained" or name in (*TRIVIAL, SHIPPED, RELEASED, *STATISTICAL):
@@ -332,7 +333,7 @@ def _untrained_map(name: str, settings: BenchmarkSettings) -> MapPredictor:
 def _measure_maps(row: ResultRow, frames: Frames, predict: MapPredictor) -> tuple[ResultRow, FloatArray]:
     """The row with MAE, SSIM, PSNR and sign of its maps on the test frames, and MAE picture by picture."""
     measured = [
-        measure(np.asarray(frames.residuals[i], np.float32), predict(np.array(frames.images[i])))
+        measure(np.asarray(frames.maps[i], np.float32), predict(np.array(frames.images[i])))
         for i in frames.indices(row.split, "test")
     ]
     mean = mean_measures(measured)

@@ -110,8 +110,8 @@ def train_method(
         chosen = np.sort(rng.choice(indices, batch, replace=len(indices) < batch))
         mirrored = rng.random(batch) < 0.5
         part = slice(fabric.global_rank, None, fabric.world_size)
-        image, residual = _batch(frames, chosen[part], mirrored[part])
-        target = residual if task == "pixel" else scores[chosen[part]]
+        image, residual = _batch(frames, chosen[part], mirrored[part], task)
+        target = scores[chosen[part]] if residual is None else residual
         image, target = image.to(fabric.device), target.to(fabric.device)
         value = wrapped.own_loss(image, target) if own_loss else loss(wrapped(image).float(), target)
         if not math.isfinite(float(value.detach())):
@@ -134,8 +134,15 @@ def _agreed(fabric: Fabric, done: float) -> float:
     return done if fabric.world_size == 1 else fabric.broadcast(done)
 
 
-def _batch(frames: Frames, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-    images, residuals = np.array(frames.images[chosen]), np.array(frames.residuals[chosen])
-    images[mirrored], residuals[mirrored] = images[mirrored, :, ::-1], residuals[mirrored, :, ::-1]
-    picture = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    return picture, torch.from_numpy(residuals)[:, None].float()
+def _batch(
+    frames: Frames, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_], task: Task
+) -> tuple[Tensor, Tensor | None]:
+    """Images [B, 3, S, S] in [0, 1], and for the pixel task their maps [B, 1, S, S], mirrored with them."""
+    images = np.array(frames.images[chosen])
+    images[mirrored] = images[mirrored, :, ::-1]
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    if task == "score":
+        return batch, None
+    residuals = np.array(frames.maps[chosen])
+    residuals[mirrored] = residuals[mirrored, :, ::-1]
+    return batch, torch.from_numpy(residuals)[:, None].float()

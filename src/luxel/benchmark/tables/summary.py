@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.benchmark.facts import Facts, Task
-from luxel.benchmark.methods.ablations import ABLATIONS
 from luxel.benchmark.methods.statistical import STATISTICAL
 from luxel.benchmark.protocol.results import ResultRow, read_errors
 from luxel.benchmark.protocol.significance import PairedComparison, compare_all
 from luxel.benchmark.protocol.trivial import TRIVIAL
-from luxel.benchmark.registry import NETWORKS, facts
+from luxel.benchmark.registry import TRAINED, facts
 from luxel.errors import LuxelError
 
 REFERENCE = "pieanet"
@@ -77,7 +76,7 @@ class Summary:
 
 
 def summarise(rows: Sequence[ResultRow], folder: Path) -> list[Summary]:
-    """Rows of one task by method: trivial, statistical, trained in the order of the registry, ablations, others.
+    """Rows of one task by method: trivial, statistical, trained in the order of the registry, others.
 
     folder: where the errors by picture lie. Raises LuxelError for rows of different data, or errors by picture that do
     not fit together.
@@ -88,7 +87,7 @@ def summarise(rows: Sequence[ResultRow], folder: Path) -> list[Summary]:
     by_method: dict[str, list[ResultRow]] = defaultdict(list)
     for row in rows:
         by_method[row.method].append(row)
-    order = (*TRIVIAL, *STATISTICAL, *NETWORKS, *ABLATIONS)
+    order = (*TRIVIAL, *STATISTICAL, *TRAINED)
     names = sorted(by_method, key=lambda name: (order.index(name) if name in order else len(order), name))
     comparisons = _compare(by_method, folder)
     return [_summarise(name, by_method[name], comparisons.get(name)) for name in names]
@@ -96,7 +95,7 @@ def summarise(rows: Sequence[ResultRow], folder: Path) -> list[Summary]:
 
 def _summarise(name: str, rows: Sequence[ResultRow], comparison: PairedComparison | None) -> Summary:
     done = [row for row in rows if row.status == "ok"]
-    known = facts(name) if name in (*NETWORKS, *ABLATIONS) else None
+    known = facts(name) if name in TRAINED else None
     statistical = STATISTICAL.get(name)
     sizes = {row.params for row in done if row.params is not None}
     if len(sizes) > 1:

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import cast
 
 from luxel.benchmark.facts import Task
-from luxel.benchmark.listing import PAPER_PARAMS_NOTE, short_count
-from luxel.benchmark.methods.ablations import ABLATIONS
+from luxel.benchmark.listing import MACS_NOTE, PAPER_PARAMS_NOTE, cost, short_count
+from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
 from luxel.benchmark.protocol.results import ResultRow, read_rows
 from luxel.benchmark.protocol.significance import ALPHA, PairedComparison
+from luxel.benchmark.registry import NETWORKS
 from luxel.benchmark.tables.summary import CSV_ONLY, MEASURES, Summary, distinct, summarise
 from luxel.errors import LuxelError
 
 DASH = "-"
-MARK = " †"
+MARKS = {"re-creation": "†", "backbone": "‡"}
+"""Behind the titles of methods that are not the published ones, and before the footnotes that say why."""
 
 TRAINED_ELSEWHERE = ("shipped", "released")
 """Rows whose weights no run of the benchmark made."""
@@ -73,7 +75,7 @@ _Text = Callable[[Summary], str]
 
 def _columns(task: Task, summaries: Sequence[Summary]) -> dict[str, _Text]:
     """Title of each column and how a method fills it."""
-    columns: dict[str, _Text] = {"method": lambda s: s.title + (MARK if s.facts and not s.facts.exact else "")}
+    columns: dict[str, _Text] = {"method": _marked}
     for key, (title, decimals) in MEASURES[task].items():
         columns[title] = _measure_text(key, decimals)
         if key in PRINTED and any(_printed(summary, key) is not None for summary in summaries):
@@ -81,6 +83,7 @@ def _columns(task: Task, summaries: Sequence[Summary]) -> dict[str, _Text]:
     columns |= {
         "against P-IEANet": lambda s: _comparison_text(s.comparison),
         "params": lambda s: DASH if s.params is None else short_count(s.params),
+        "GMACs": lambda s: DASH if s.facts is None else f"{cost(s.method, task).macs / 1e9:.3g}",
         "paper Params": lambda s: _printed_params(s) or DASH,
         "latency ms": lambda s: _number(s.latency_ms, 1),
         "memory MB": lambda s: _number(s.memory_mb, 0),
@@ -90,6 +93,25 @@ def _columns(task: Task, summaries: Sequence[Summary]) -> dict[str, _Text]:
     if any(summary.failed for summary in summaries):
         columns["remarks"] = _remark
     return columns
+
+
+def _kind(summary: Summary) -> str:
+    """Kind of a method (`luxel.benchmark.listing.Listed`), "" for predictors that no registry knows."""
+    if summary.facts:
+        return summary.facts.kind
+    method = STATISTICAL.get(summary.method)
+    return "" if method is None else "re-creation" if method.recreation else "statistical"
+
+
+def _note(summary: Summary) -> str:
+    """What is ours in a backbone or a re-creation, "" for other kinds."""
+    if _kind(summary) not in MARKS:
+        return ""
+    return summary.facts.note if summary.facts else STATISTICAL[summary.method].note
+
+
+def _marked(summary: Summary) -> str:
+    return f"{summary.title} {MARKS.get(_kind(summary), '')}".rstrip()
 
 
 def _measure_text(key: str, decimals: int) -> _Text:
@@ -112,7 +134,7 @@ def _printed_text(key: str) -> _Text:
 
 
 def _printed_params(summary: Summary) -> str:
-    return summary.facts.paper_params if summary.facts and summary.method not in ABLATIONS else ""
+    return summary.facts.paper_params if summary.facts and summary.method in NETWORKS else ""
 
 
 def _number(value: float | None, decimals: int) -> str:
@@ -164,7 +186,7 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
         f"Columns paper: as printed in {printed}, after full training. Pictures and budget are others than here: "
         "compare orders, not figures."
     )
-    notes.append(PAPER_PARAMS_NOTE)
+    notes += [PAPER_PARAMS_NOTE, MACS_NOTE]
     notes += _recreated(summaries)
     elsewhere = [summary.title for summary in summaries if summary.method in TRAINED_ELSEWHERE and summary.splits]
     if elsewhere:
@@ -176,6 +198,11 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
         notes.append(
             "Statistical methods are not trained; what is ours in their formulas and scores is in the output of"
             " luxel benchmark methods --json."
+        )
+    if any(summary.method in CONTROLS for summary in summaries):
+        notes.append(
+            "Score of its map: a control. Its head begins at 10 (1 - mean |r|), the formula of scores that were made of"
+            " maps; all other trained methods score by one rule."
         )
     if compared:
         error = "mean absolute error" if task == "pixel" else "absolute error of the score"
@@ -202,11 +229,11 @@ def _starts(rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> str:
 
 
 def _recreated(summaries: Sequence[Summary]) -> list[str]:
-    by_note: dict[str, list[str]] = defaultdict(list)
+    by_note: dict[tuple[str, str], list[str]] = defaultdict(list)
     for summary in summaries:
-        if summary.facts and not summary.facts.exact:
-            by_note[summary.facts.note].append(summary.title)
-    return [f"{MARK.strip()} re-creation, {', '.join(titles)}: {note}." for note, titles in by_note.items()]
+        if note := _note(summary):
+            by_note[f"{MARKS[_kind(summary)]} {_kind(summary)}", note].append(summary.title)
+    return [f"{kind}, {', '.join(titles)}: {note}." for (kind, note), titles in by_note.items()]
 
 
 def _counts(compared: Sequence[PairedComparison]) -> str:
@@ -226,8 +253,8 @@ def _record(task: Task, summary: Summary) -> dict[str, str | int | float | None]
         "method": summary.method,
         "title": summary.title,
         "family": known.family if known else "statistical" if summary.method in STATISTICAL else "",
-        "exact": ("yes" if known.exact else "no") if known else "",
-        "recreated": known.note if known and not known.exact else "",
+        "kind": _kind(summary),
+        "note": _note(summary),
         "splits": summary.splits,
         "runs": summary.rows,
         "failed": summary.failed,
@@ -243,6 +270,7 @@ def _record(task: Task, summary: Summary) -> dict[str, str | int | float | None]
         "p_holm": comparison.p if comparison else None,
         "scenes": comparison.scenes if comparison else None,
         "params": summary.params,
+        "macs": cost(summary.method, task).macs if known else None,
         "paper_params": _printed_params(summary),
         "latency_ms": summary.latency_ms,
         "memory_mb": summary.memory_mb,

@@ -15,11 +15,17 @@ from luxel.benchmark.methods.statistical.planes import Image
 class Method:
     """One statistical method and its facts.
 
-    name: how commands call it. title: how tables call it. source: where the formula was taken from. ours: what we
-    chose, "" if nothing. meaning: what the raw number says, with range and direction. folded: the raw number has its
-    ideal in the middle of its range, so it ranks pictures by exposure only once folded.
-    statistic: image [H, W, 3] float in [0, 1] -> the raw number. score: image -> 0 to 10, larger is better; None where
-    the number has no natural scale, then only its rank correlation means something.
+    name: how commands call it.
+    title: how tables call it.
+    reference: title and venue of the publication.
+    source: where the formula was taken from.
+    meaning: what the raw number says, with range and direction.
+    statistic: image [H, W, 3] float in [0, 1] -> the raw number.
+    score: image -> 0 to 10, larger is better; None where the number has no natural scale, then only its rank
+        correlation means something.
+    folded: the raw number has its ideal in the middle of its range, so it ranks images by exposure only once folded.
+    ours: what we chose, "" if nothing.
+    recreation: the formula was not published or not read; what runs is ours.
     """
 
     name: str
@@ -31,6 +37,12 @@ class Method:
     score: Callable[[Image], float] | None
     folded: bool = False
     ours: str = ""
+    recreation: bool = False
+
+    @property
+    def note(self) -> str:
+        """What a table says of a re-creation, "" for a published formula."""
+        return f"{self.source}; ours: {self.ours}" if self.recreation else ""
 
 
 STATISTICAL = {
@@ -51,10 +63,11 @@ STATISTICAL = {
             name="liu",
             title="Histogram classes (Liu)",
             reference="Automatic analysis and adjustment of digital images with exposure problems, US 7,359,572, 2008",
-            source="claims 1-5",
+            source="claims 1-5, which give no formulas",
             meaning="centroid of the luma histogram, 0 to 1, ideal in the middle",
             folded=True,
             ours="formulas of centroid and width, all thresholds, the fold and its factor for narrow histograms",
+            recreation=True,
             statistic=histogram.histogram_centroid,
             score=histogram.histogram_score,
         ),
@@ -63,10 +76,11 @@ STATISTICAL = {
             title="Histogram moments (Torres)",
             reference="Optimal camera exposure for video surveillance systems by predictive control of shutter speed, "
             "aperture, and gain, SPIE 9400, 2015",
-            source="re-creation from the abstract; formulas not read",
+            source="from the abstract; formulas not read",
             meaning="mean near the middle and few pixels in the saturated ends, 0 to 1, larger is better",
             ours="the whole formula: fold of the mean of the luma histogram times the unsaturated share; "
             "saturated are levels 0 to 5 and 250 to 255",
+            recreation=True,
             statistic=histogram.moment_quality,
             score=histogram.moment_score,
         ),
@@ -150,6 +164,7 @@ STATISTICAL = {
             source="as the paper's related work sums it up; not read",
             meaning="share of blocks neither dark nor bright, 0 to 1, larger is better",
             ours="8 x 8 blocks, all thresholds, the share as the measure",
+            recreation=True,
             statistic=blocks.normal_share,
             score=blocks.normal_share_score,
         ),
@@ -160,6 +175,7 @@ STATISTICAL = {
             source="abstract; formulas not read",
             meaning="mean absolute exposure change the blocks want, 0 to 3 stops, smaller is better",
             ours="8 x 8 blocks, both energy terms, search, no temporal term",
+            recreation=True,
             statistic=blocks.mean_block_change,
             score=blocks.block_change_score,
         ),
