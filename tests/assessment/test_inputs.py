@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins.onnx_files import grey_target
 
 from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.many import assess_many
 from luxel.errors import ImageError, WeightsError
+from stand_ins.onnx_files import grey_target
 from stand_ins.picture_files import photo
 
 Array = np.ndarray

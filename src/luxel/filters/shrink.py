@@ -26,6 +26,10 @@ STRIP_ROWS = 64
 BLOCKS = {8: 4.0, 4: 2.9, 2: GAP}
 """Sides of blocks whose means stand for a picture, and how many of them a working pixel must be high at least."""
 
+_SMALL_PRODUCT = 200_000
+"""Multiplications of one product at most: above about 260,000 NumPy's BLAS starts threads, which wait in a busy loop
+and cost several times the product as soon as anything else runs."""
+
 _CHUNK = 32  # working rows or columns that are made at a time: each needs only the blocks around it
 
 
@@ -161,7 +165,11 @@ def _weigh(weights: FloatArray, lines: npt.NDArray[Any]) -> FloatArray:
         part = weights[top : top + _CHUNK]
         used = np.flatnonzero(part.any(axis=0))
         inside = slice(int(used[0]), int(used[-1]) + 1)
-        np.matmul(part[:, inside], lines[inside].astype(np.float32), out=result[top : top + _CHUNK])
+        block, source = part[:, inside], lines[inside].astype(np.float32)
+        width = max(1, _SMALL_PRODUCT // block.size)
+        for left in range(0, source.shape[1], width):
+            columns = slice(left, left + width)
+            result[top : top + _CHUNK, columns] = block @ source[:, columns]
     return result
 
 
