@@ -13,6 +13,7 @@ import pytest
 
 from luxel.errors import LuxelError, MissingExtraError, WeightsError
 from luxel.jobs.processes import Pool, TaskError, ordered_results, results
+from stand_ins.interrupts import takes_interrupts
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -137,6 +138,7 @@ def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=takes_interrupts,
     )
     assert run.stdout is not None
     assert len({run.stdout.readline() for _ in range(2)}) == 2

@@ -28,6 +28,7 @@ from luxel.errors import LuxelError
 from luxel.jobs.processes import Pool, TaskError
 from luxel.photometry import lightness
 from luxel.residual import mean_residual_score
+from stand_ins.interrupts import takes_interrupts
 
 
 @pytest.fixture(scope="module")
@@ -399,7 +400,12 @@ def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(
 ) -> None:
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
-    run = subprocess.Popen([sys.executable, script, settings.frames, settings.out], stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [sys.executable, script, settings.frames, settings.out],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=takes_interrupts,
+    )
     assert run.stdout is not None
     assert run.stdout.readline().startswith("[1/2] zero")
     # the tracker of multiprocessing's resources is a child of the run, too

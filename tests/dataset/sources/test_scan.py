@@ -330,7 +330,7 @@ def test_a_table_of_ones_own_replaces_the_names(tmp_path: Path) -> None:
     [
         ("[scenes]\nplant = ['moss', 'moss']\n[light]\nnames = []\n[tone]\nnames = []", "'moss' is listed twice"),
         ("[scenes]\n[light]\nnames = []", "missing or wrong: 'tone'"),
-        ("[scenes", "cannot be read as a taxonomy"),
+        ("[scenes", "not TOML that can be read"),
     ],
 )
 def test_a_wrong_table_is_named(text: str, reason: str, tmp_path: Path) -> None:
