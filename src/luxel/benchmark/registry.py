@@ -114,7 +114,7 @@ def build(
     if name in ABLATIONS:
         return ablated(name, task)
     if name in CONTROLS:
-        return controlled(name, tiny=tiny)
+        return controlled(method_module(CONTROLS[name].method), tiny=tiny)
     module = method_module(name)
     network = module.network(tiny=tiny)
     if weights:

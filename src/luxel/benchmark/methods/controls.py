@@ -6,6 +6,7 @@ answer, so the difference to the method's own row is the head's, not the network
 """
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ CONTROLS: dict[str, Control] = {
 """By the name commands use. They have the score task only."""
 
 
-def controlled(name: str, *, tiny: bool = False) -> "Baseline":
-    """The network of a control with random weights: [B, 3, H, W] in [0, 1] to scores [B]. tiny: for tests."""
+def controlled(module: ModuleType, *, tiny: bool = False) -> "Baseline":
+    """The network of a control with random weights: [B, 3, H, W] in [0, 1] to scores [B].
+
+    module: of the method it controls, with its facts, network and head.
+    tiny: for tests.
+    """
     from luxel.benchmark.blocks.baseline import Baseline
     from luxel.benchmark.blocks.score_of_map import ScoreOfMap
-    from luxel.benchmark.registry import method_module
 
-    module = method_module(CONTROLS[name].method)
     network = module.network(tiny=tiny)
     return Baseline(module.FACTS, network, ScoreOfMap(module.head(network, "pixel")), "score")
