@@ -82,7 +82,7 @@ def test_camera_rules_change_what_they_name_and_nothing_else() -> None:
     assert cameras(noise=False) == [replace(c, shot=0.0, read=0.0) for c in plain]
     assert [replace(c, jpeg=None) for c in plain] == cameras(jpeg_share=0.0)
     assert [replace(c, contrast=0.0) for c in plain] == cameras(contrast=0.0)
-    assert max(abs(c.ev) for c in cameras(most_ev=1.0)) <= 1.0 < max(abs(c.ev) for c in plain)
+    assert max(abs(c.ev) for c in cameras(max_ev=1.0)) <= 1.0 < max(abs(c.ev) for c in plain)
 
 
 def test_metering_puts_the_log_mean_at_mid_grey(rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""The whole training path on scenes it makes itself: learn, stop, go on, ship."""
+"""The whole training path on scenes it makes itself: learn, stop, resume, export."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from luxel.model.export import largest_difference  # noqa: E402
 from luxel.model.weights import load_model  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from luxel.train.data import open_stores, phase_of  # noqa: E402
-from luxel.train.export import ship, without_paths  # noqa: E402
+from luxel.train.export import export_run, without_paths  # noqa: E402
 from luxel.train.loop import learning_rate, train  # noqa: E402
 from luxel.train.recipe import Recipe, load_any_recipe, load_recipe  # noqa: E402
 from stand_ins.full_disk import Disk  # noqa: E402
@@ -69,13 +69,13 @@ def test_going_on_with_another_optimiser_says_what_to_do(tmp_path: Path, cache: 
 
 
 def test_early_stopping(tmp_path: Path, cache: Path) -> None:
-    recipe = tiny(tmp_path / "run", 40, "train.lr=1e-12", "validate.patience=2", "validate.every=3")
+    recipe = tiny(tmp_path / "run", 40, "train.lr=1e-12", "validate.early_stop_after=2", "validate.every=3")
     assert train(recipe, cache=cache, **QUIET).step < 40
 
 
-def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path) -> None:
+def test_exporting_writes_two_formats_of_one_network(tmp_path: Path, cache: Path) -> None:
     train(tiny(tmp_path / "run", 4), cache=cache, **QUIET)
-    facts = ship(tmp_path / "run", tmp_path / "out", name="tiny", licence="Apache-2.0", cache=cache, pictures=9)
+    facts = export_run(tmp_path / "run", tmp_path / "out", name="tiny", licence="Apache-2.0", cache=cache, pictures=9)
     assert {"recipe", "commit", "data", "date", "licence", "validation", "sha256", "parameters"} <= set(facts)
     network = load_model(tmp_path / "out" / "tiny.safetensors")
     assert largest_difference(network, tmp_path / "out" / "tiny.onnx") < 1e-4
@@ -83,7 +83,16 @@ def test_shipping_writes_two_formats_of_one_network(tmp_path: Path, cache: Path)
 
     assert Assessor(tmp_path / "out" / "tiny.onnx").assess(np.zeros((40, 50, 3), np.uint8)).residual.shape == (40, 50)
     with pytest.raises(WeightsError, match=r"no checkpoint"):
-        ship(tmp_path, tmp_path / "out", name="x", licence="x", cache=cache)
+        export_run(tmp_path, tmp_path / "out", name="x", licence="x", cache=cache)
+
+
+def test_exporting_a_run_with_unknown_recipe_keys_names_the_key(tmp_path: Path) -> None:
+    """A run of an earlier version may have keys that were renamed since."""
+    (tmp_path / "checkpoint.pt").touch()
+    text = tiny(tmp_path, 4).model_dump_json(by_alias=True)
+    (tmp_path / "recipe.json").write_text(text.replace('"max_ev"', '"max_evs"'))
+    with pytest.raises(RecipeError, match=r"recipe\.json: unknown key 'data\.max_evs'; did you mean 'max_ev'\?"):
+        export_run(tmp_path, tmp_path / "out", name="x", licence="x", cache=tmp_path)
 
 
 def test_facts_name_the_weights_a_run_began_from_and_no_folder(tmp_path: Path) -> None:

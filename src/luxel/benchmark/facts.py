@@ -7,7 +7,7 @@ from typing import Literal
 Task = Literal["pixel", "score"]
 Family = Literal["enhancement", "quality", "aesthetics", "exposure", "statistical"]
 Values = Literal["unit", "signed", "imagenet"]
-Kind = Literal["exact", "backbone", "re-creation"]
+Kind = Literal["exact", "denoiser", "re-creation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Facts:
     title: how tables call it.
     family: group of the paper's Tables 1 and 2.
     tasks: what it can be trained for.
-    kind: "exact" is the published network, proved by its parameter count; "backbone" is the network inside a published
+    kind: "exact" is the published network, proved by its parameter count; "denoiser" is the network inside a published
         diffusion method, trained here as a regression in one pass, without the diffusion; "re-creation" has parts that
         are ours.
     reference: title and venue of the publication.
@@ -42,8 +42,8 @@ class Facts:
     size: side in pixels of the square input it must have, None for any.
     multiple: sides are padded to a multiple of this.
     values: range of its input; "unit" is [0, 1], "signed" [-1, 1], "imagenet" standardised by ImageNet's means.
-    official_params: parameters of the published network with its own output layer, None where unknown. For a backbone
-        that is the whole published method, of which only the backbone is trained here.
+    official_params: parameters of the published network with its own output layer, None where unknown. For a denoiser
+        that is the whole published method, of which only the denoiser is trained here.
     paper_params: as the paper prints them, mostly file sizes in MB (see `luxel benchmark methods`).
     paper_mae, paper_ssim, paper_psnr: Tables 1 and 7.
     paper_lcc, paper_srcc: Table 2.

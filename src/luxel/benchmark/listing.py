@@ -20,17 +20,17 @@ MACS_NOTE = (
     "the task's head; what is done element by element and Fourier transforms are not counted."
 )
 
-MethodKind = Literal["exact", "backbone", "re-creation", "ablation", "control", "statistical"]
+MethodKind = Literal["exact", "denoiser", "re-creation", "ablation", "control", "statistical"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One method as `luxel benchmark methods` lists it.
 
-    kind: "exact", "backbone" or "re-creation" of a published method (see `luxel.benchmark.facts.Facts`; a statistical
+    kind: "exact", "denoiser" or "re-creation" of a published method (see `luxel.benchmark.facts.Facts`; a statistical
         method can be a re-creation, too); "ablation" is P-IEANet with one change; "control" scores a method's map;
         "statistical" is a published formula that is not trained.
-    note: what is ours in a backbone or a re-creation, "" for other kinds.
+    note: what is ours in a denoiser or a re-creation, "" for other kinds.
     costs: by task, of the network that is trained, with the head of the task.
     facts: everything its registry knows, as JSON values.
     """
@@ -86,7 +86,7 @@ def listed() -> list[Listed]:
                 family=facts.family,
                 tasks=facts.tasks,
                 kind=kind,
-                note=facts.note if kind in ("backbone", "re-creation") else "",
+                note=facts.note if kind in ("denoiser", "re-creation") else "",
                 costs={task: cost(name, task) for task in facts.tasks},
                 paper_params=facts.paper_params if name in registry.NETWORKS else "",
                 facts=asdict(facts),

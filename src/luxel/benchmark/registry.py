@@ -91,16 +91,16 @@ def facts(name: str) -> Facts:
 def build(
     name: str, task: Task = "pixel", *, tiny: bool = False, weights: Mapping[str, Path] | None = None
 ) -> "nn.Module":
-    """A method's network with the head of a task; random weights, except for trunks that are given a file.
+    """A method's network with the head of a task; random weights, except for backbones that are given a file.
 
     name: one of `TRAINED`.
     task: "pixel" maps [B, 3, H, W] sRGB-encoded, in [0, 1], to a residual map [B, 1, H, W] in [-1, 1]; "score" maps it
         to [B], meant for 0 to 10.
     tiny: a small build of the same shape, for tests.
-    weights: files of published weights by the name of the trunk in the network
-        (`luxel.benchmark.blocks.backbones.trunks`).
-    Raises LuxelError for an unknown method or trunk, or a task the method does not have, WeightsError for a file that
-    does not fit.
+    weights: files of published weights by the name of the backbone in the network
+        (`luxel.benchmark.blocks.backbones.find_backbones`).
+    Raises LuxelError for an unknown method or backbone, or a task the method does not have, WeightsError for a file
+    that does not fit.
 
     >>> import torch
     >>> build("mslt", "score")(torch.rand(2, 3, 64, 48)).shape
@@ -118,13 +118,13 @@ def build(
     module = method_module(name)
     network = module.network(tiny=tiny)
     if weights:
-        from luxel.benchmark.blocks.backbones import load_trunk, trunks
+        from luxel.benchmark.blocks.backbones import find_backbones, load_backbone
 
-        found = trunks(network)
-        for trunk, path in weights.items():
-            if trunk not in found:
-                raise LuxelError(f"{name}: has no trunk {trunk!r}; it has {', '.join(found) or 'none'}")
-            load_trunk(found[trunk], path)
+        found = find_backbones(network)
+        for backbone, path in weights.items():
+            if backbone not in found:
+                raise LuxelError(f"{name}: has no backbone {backbone!r}; it has {', '.join(found) or 'none'}")
+            load_backbone(found[backbone], path)
     return Baseline(module.FACTS, network, module.head(network, task), task)
 
 

@@ -72,7 +72,7 @@ def methods(
 ) -> None:
     """List every method: tasks, family, kind, parameters and multiply-adds as counted, the paper's Params.
 
-    Kind: exact (the published network), backbone (the network of a diffusion method, trained as a regression),
+    Kind: exact (the published network), denoiser (the network of a diffusion method, trained as a regression),
     re-creation (parts are ours), ablation (P-IEANet with one change), control (the score is taken of the map),
     statistical (a published formula, not trained). "params" are counted on what is trained, with the head of the task,
     "published" on the source's own network with its own head.
@@ -113,9 +113,9 @@ def run(
     released: Annotated[
         Path | None, typer.Option(help="The authors' released checkpoint (.pth), as a row.", show_default=False)
     ] = None,
-    trunk: Annotated[
+    backbone: Annotated[
         list[str] | None,
-        typer.Option(metavar="METHOD:TRUNK=FILE", help="Weights for a trunk to start from. Repeatable."),
+        typer.Option(metavar="METHOD:BACKBONE=FILE", help="Weights for a backbone to start from. Repeatable."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed rows again.")] = False,
     device: DeviceOptions,
@@ -137,7 +137,7 @@ def run(
     require("train", "luxel benchmark run")
     from luxel.benchmark.protocol.data import prepare_frames
     from luxel.benchmark.protocol.run import RELEASED, choose_methods, is_untrained, plan, run_rows
-    from luxel.benchmark.protocol.settings import BenchmarkSettings, TrunkWeights
+    from luxel.benchmark.protocol.settings import BackboneWeights, BenchmarkSettings
     from luxel.benchmark.protocol.training import Budget
 
     chosen = choose_methods([name.strip() for name in methods.split(",") if name.strip()], protocol.task)
@@ -160,7 +160,7 @@ def run(
             batch=protocol.batch,
             threads=device.threads,
             released=released,
-            trunks=tuple(TrunkWeights.parse(text) for text in trunk or ()),
+            backbones=tuple(BackboneWeights.parse(text) for text in backbone or ()),
             accelerator=device.accelerator,
             devices=device.devices,
             nodes=device.nodes,

@@ -70,9 +70,9 @@ def export(
     luxel export runs/pieanet --out weights
     """
     require("train", "luxel export")
-    from luxel.train.export import ship
+    from luxel.train.export import export_run
 
-    facts = ship(run, out, name=name, licence=licence, cache=cache, pictures=pictures)
+    facts = export_run(run, out, name=name, licence=licence, cache=cache, pictures=pictures)
     put(f"{out / name}.onnx: MAE {facts['validation']['mae']:.4f}, parity {facts['parity']:.1e}")
 
 

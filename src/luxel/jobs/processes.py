@@ -293,11 +293,11 @@ class Pool(Generic[Task, Result]):
     def _collect(self) -> None:
         """Waits until something happens, and sees to it."""
         deadlines = [worker.deadline for worker in self._workers if worker.deadline is not None]
-        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         by_sign: dict[Any, _Worker[Task, Result]] = {}
         for worker in self._workers:
             by_sign[worker.pipe] = by_sign[worker.process.sentinel] = worker
-        signs = connection.wait([self._woken, *by_sign], patience)
+        signs = connection.wait([self._woken, *by_sign], timeout)
         if self._woken in signs:
             self._woken.recv_bytes()
         for worker in {id(by_sign[sign]): by_sign[sign] for sign in signs if sign is not self._woken}.values():

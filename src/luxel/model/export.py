@@ -51,7 +51,7 @@ def export_onnx(network: PIEANet, path: Path, *, facts: dict[str, Any] | None = 
     write_file(path, model.SerializeToString(), error=WeightsError)
     difference = largest_difference(network, path)
     if difference > MAX_DIFFERENCE:
-        raise WeightsError(f"{path}: ONNX and torch maps differ by {difference:.5f}; do not ship this file")
+        raise WeightsError(f"{path}: ONNX and torch maps differ by {difference:.5f}; do not publish this file")
 
 
 def _forget_origin(model: Any) -> None:

@@ -31,12 +31,12 @@ class Camera:
 class CameraRules:
     """What random cameras are like.
 
-    most_ev: EV lies within this many stops; 4.5 gives each of the nine levels a stop of its own to be the middle of.
+    max_ev: EV lies within this many stops; 4.5 gives each of the nine levels a stop of its own to be the middle of.
     noise: False for cameras without any. contrast: standard deviation of the tone curve's strength. jpeg_share: share
     of pictures that go through JPEG compression.
     """
 
-    most_ev: float = 4.5
+    max_ev: float = 4.5
     noise: bool = True
     contrast: float = 0.12
     jpeg_share: float = 0.4
@@ -47,7 +47,7 @@ def random_camera(rng: np.random.Generator, rules: CameraRules = CameraRules(), 
     gain = 10 ** rng.uniform(-5.0, -2.7)  # shot-noise scale from base ISO to about ISO 6400
     warm, tint = rng.normal(0, 0.06), rng.normal(0, 0.02)
     camera = Camera(
-        ev=float(rng.uniform(-rules.most_ev, rules.most_ev)) if ev is None else ev,
+        ev=float(rng.uniform(-rules.max_ev, rules.max_ev)) if ev is None else ev,
         shot=float(gain),
         read=float(gain * rng.uniform(0.3, 1.5) ** 2),
         white_balance=(float(np.exp(warm)), float(np.exp(tint)), float(np.exp(-warm))),

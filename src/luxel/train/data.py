@@ -114,7 +114,7 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         phase, data = phase_of(step, self.recipe), self.recipe.data
-        camera = CameraRules(most_ev=data.most_ev, noise=data.noise, contrast=data.contrast, jpeg_share=data.jpeg_share)
+        camera = CameraRules(max_ev=data.max_ev, noise=data.noise, contrast=data.contrast, jpeg_share=data.jpeg_share)
         rules = SampleRules(crop=phase.crop, photo_share=data.photo_share, camera=camera)
         rng = np.random.default_rng((self.recipe.train.seed, step))
         samples = self._samples(rng, rules, phase.batch)

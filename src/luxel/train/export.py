@@ -20,20 +20,23 @@ from luxel.samples.scenes import SceneStore
 from luxel.train.checkpoint import load_checkpoint
 from luxel.train.data import open_stores
 from luxel.train.loop import make_network, validate
-from luxel.train.recipe import Recipe
+from luxel.train.recipe import load_run_recipe
 
 
-def ship(run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures: int | None = None) -> dict[str, Any]:
+def export_run(
+    run: Path, out: Path, *, name: str, licence: str, cache: Path, pictures: int | None = None
+) -> dict[str, Any]:
     """Write NAME.safetensors, NAME.onnx and NAME.json from a run's averaged weights; returns the facts in the last.
 
     run: folder of `luxel.train.loop.train`. pictures: validation pictures to measure on, all for None.
     The facts: recipe, commit, data checksum, date, licence, parameters by module, validation figures, parity of the two
-    formats, SHA-256 of both files. Raises WeightsError if the run has no checkpoint.
+    formats, SHA-256 of both files. Raises WeightsError if the run has no checkpoint, RecipeError if its recipe cannot
+    be read.
     """
     checkpoint = run / "checkpoint.pt"
     if not checkpoint.is_file():
         raise WeightsError(f"{run}: no checkpoint.pt; train first, or name another run folder")
-    recipe = Recipe.model_validate_json((run / "recipe.json").read_text())
+    recipe = load_run_recipe(run)
     # The recipe may start from a file that is not here any more; the checkpoint holds every weight.
     recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"start": "random"})})
     state = load_checkpoint(checkpoint)

@@ -196,7 +196,7 @@ def train(
                 progress.checks_without_gain += 1
             write_file(folder / "history.json", json.dumps(progress.history, indent=1))
             save()
-            if recipe.validate_.patience and progress.checks_without_gain >= recipe.validate_.patience:
+            if recipe.validate_.early_stop_after and progress.checks_without_gain >= recipe.validate_.early_stop_after:
                 report(f"stopped early: no better than MAE {progress.best_mae:.4f} of step {progress.best_step}")
                 break
         elif progress.step % recipe.output.checkpoint_every == 0:

@@ -6,12 +6,12 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from luxel.errors import RecipeError
-from luxel.jobs.records import read_toml
+from luxel.jobs.records import read_json, read_toml
 
 
 class Section(BaseModel):
@@ -54,7 +54,7 @@ class DataSection(Section):
     short_side: int = Field(default=256, ge=64)
     photo_share: float = Field(default=0.5, ge=0, le=1)
     jpeg_share: float = Field(default=0.4, ge=0, le=1)
-    most_ev: float = Field(default=4.5, gt=0, description="simulated exposures lie within this many stops")
+    max_ev: float = Field(default=4.5, gt=0, description="simulated exposures lie within this many stops")
     noise: bool = Field(default=True, description="whether simulated exposures have sensor noise")
     contrast: float = Field(default=0.12, ge=0, description="spread of the simulated cameras' tone curves")
     seed: int = 0
@@ -112,7 +112,7 @@ class ValidateSection(Section):
 
     every: int = Field(default=1000, ge=1)
     pictures: int = Field(default=142, ge=1, description="pictures in the running check; the final table uses all")
-    patience: int = Field(
+    early_stop_after: int = Field(
         default=0, ge=0, description="checks without improvement before stopping; 0 never stops early"
     )
 
@@ -163,6 +163,9 @@ class HolisticRecipe(Section):
     output: OutputSection = OutputSection(folder="runs/holistic")
 
 
+_AnyRecipe = TypeVar("_AnyRecipe", Recipe, HolisticRecipe)
+
+
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """The network's recipe in a TOML file, with `section.key=value` overrides applied.
 
@@ -182,7 +185,19 @@ def load_any_recipe(path: str | Path, overrides: list[str] | None = None) -> Rec
     raw = read_toml(path, kind=RecipeError)
     for override in overrides or []:
         _override(raw, override)
-    kind: type[Recipe] | type[HolisticRecipe] = HolisticRecipe if raw.get("kind") == "holistic" else Recipe
+    return _validated(path, raw, HolisticRecipe) if raw.get("kind") == "holistic" else _validated(path, raw, Recipe)
+
+
+def load_run_recipe(run: Path) -> Recipe:
+    """The recipe that `luxel train` stored in the folder of a run.
+
+    Raises RecipeError if it is missing, damaged, or has keys that this version does not know.
+    """
+    path = run / "recipe.json"
+    return _validated(path, read_json(path, kind=RecipeError), Recipe)
+
+
+def _validated(path: Path, raw: dict[str, Any], kind: type[_AnyRecipe]) -> _AnyRecipe:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

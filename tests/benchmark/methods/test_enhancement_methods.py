@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from luxel.benchmark import registry  # noqa: E402
 from luxel.benchmark.blocks import layers  # noqa: E402
-from luxel.benchmark.blocks.backbones import load_trunk, trunks  # noqa: E402
+from luxel.benchmark.blocks.backbones import find_backbones, load_backbone  # noqa: E402
 from luxel.benchmark.blocks.channel_attention import channel_attention  # noqa: E402
 from luxel.benchmark.methods import fecnet, mslt, retinexformer, skf, smg  # noqa: E402
 
@@ -363,23 +363,23 @@ def test_what_is_seen_changes_the_map() -> None:
     image = scenes(1, 64, 64)
     with torch.no_grad():
         before = model(image)
-        trunk = trunks(model.network)["semantic.trunk"]
-        for p in trunk.parameters():
+        backbone = find_backbones(model.network)["semantic.backbone"]
+        for p in backbone.parameters():
             p += 0.3 * torch.randn_like(p)
         assert (model(image) - before).abs().max() > 1e-4
 
 
-def test_the_semantic_trunk_freezes_with_its_weights(tmp_path: Path) -> None:
+def test_the_semantic_backbone_freezes_with_its_weights(tmp_path: Path) -> None:
     model = built("skf", "pixel").train()
-    found = trunks(model.network)
-    assert list(found) == ["semantic.trunk"]
-    trunk = found["semantic.trunk"]
-    torch.save(trunk.state_dict(), tmp_path / "w.pth")
-    load_trunk(trunk, tmp_path / "w.pth")
+    found = find_backbones(model.network)
+    assert list(found) == ["semantic.backbone"]
+    backbone = found["semantic.backbone"]
+    torch.save(backbone.state_dict(), tmp_path / "w.pth")
+    load_backbone(backbone, tmp_path / "w.pth")
     model.train()
     model(scenes(2, 64, 64)).sum().backward()
-    assert not trunk.training
-    assert all(p.grad is None for p in trunk.parameters())
+    assert not backbone.training
+    assert all(p.grad is None for p in backbone.parameters())
     assert all(p.grad is not None for p in model.network.fusions.parameters())
 
 

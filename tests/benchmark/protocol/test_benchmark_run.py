@@ -21,7 +21,7 @@ from luxel.benchmark.protocol import run as protocol
 from luxel.benchmark.protocol.data import Frames, open_frames, prepare_frames, to_square
 from luxel.benchmark.protocol.footprint import footprint, parameters
 from luxel.benchmark.protocol.results import ResultRow, read_row, write_row
-from luxel.benchmark.protocol.settings import BenchmarkSettings, TrunkWeights
+from luxel.benchmark.protocol.settings import BackboneWeights, BenchmarkSettings
 from luxel.benchmark.protocol.training import Budget, train_method
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.errors import LuxelError
@@ -191,10 +191,10 @@ def test_statistics_of_a_short_training_are_those_of_its_pictures(frames: Frames
 
 
 def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: Path) -> None:
-    trunk = build("mlsp", "score", tiny=True).network.trunk
-    torch.save(trunk.state_dict(), tmp_path / "trunk.pth")
-    model = build("mlsp", "score", tiny=True, weights={"trunk": tmp_path / "trunk.pth"})
-    before = {key: value.clone() for key, value in model.network.trunk.state_dict().items()}
+    backbone = build("mlsp", "score", tiny=True).network.backbone
+    torch.save(backbone.state_dict(), tmp_path / "backbone.pth")
+    model = build("mlsp", "score", tiny=True, weights={"backbone": tmp_path / "backbone.pth"})
+    before = {key: value.clone() for key, value in model.network.backbone.state_dict().items()}
     _ = train_method(
         fabric(),
         model,
@@ -206,7 +206,7 @@ def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: P
         batch=4,
         seed=0,
     )
-    assert all(torch.equal(value, before[key]) for key, value in model.network.trunk.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in model.network.backbone.state_dict().items())
 
 
 def test_a_loss_that_is_no_number_is_named(frames: Frames) -> None:
@@ -331,7 +331,7 @@ def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
         ({"data": "procedural, 48 px (checksum 0)"}, r"checksum 0\)"),
         ({"rules": "batch 5"}, "batch 5"),
         ({"rules": "batch 4 over 8 devices"}, "over 8 devices"),
-        ({"trunks": "trunk=other.pth"}, "trunk=other.pth; this run has .*random weights"),
+        ({"backbones": "backbone=other.pth"}, "backbone=other.pth; this run has .*random weights"),
     ],
 )
 def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dict[str, str], told: str) -> None:
@@ -436,17 +436,17 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def test_a_trunk_starts_from_the_users_weights(tmp_path: Path) -> None:
+def test_a_backbone_starts_from_the_users_weights(tmp_path: Path) -> None:
     given = build("nima", "score", tiny=True)
-    torch.save(given.network.trunk.state_dict(), tmp_path / "trunk.pth")
-    parsed = TrunkWeights.parse(f"nima:trunk={tmp_path / 'trunk.pth'}")
-    started = build("nima", "score", tiny=True, weights={parsed.trunk: parsed.file})
-    theirs, ours = given.network.trunk.state_dict(), started.network.trunk.state_dict()
+    torch.save(given.network.backbone.state_dict(), tmp_path / "backbone.pth")
+    parsed = BackboneWeights.parse(f"nima:backbone={tmp_path / 'backbone.pth'}")
+    started = build("nima", "score", tiny=True, weights={parsed.backbone: parsed.file})
+    theirs, ours = given.network.backbone.state_dict(), started.network.backbone.state_dict()
     assert all(torch.equal(theirs[key], ours[key]) for key in theirs)
-    with pytest.raises(LuxelError, match="no trunk 'vgg'; it has trunk"):
+    with pytest.raises(LuxelError, match="no backbone 'vgg'; it has backbone"):
         build("nima", "score", tiny=True, weights={"vgg": parsed.file})
-    with pytest.raises(LuxelError, match="METHOD:TRUNK=FILE"):
-        TrunkWeights.parse("nima=trunk.pth")
+    with pytest.raises(LuxelError, match="METHOD:BACKBONE=FILE"):
+        BackboneWeights.parse("nima=backbone.pth")
 
 
 def test_two_processes_train_one_row(settings: BenchmarkSettings) -> None:

@@ -225,12 +225,12 @@ def test_a_head_start_is_told(tmp_path: Path) -> None:
     (score,) = tables(tmp_path)
     assert any("120 s; batch 8. Networks start from random weights." in note for note in score.notes)
     assert not any(note.startswith("Trained elsewhere") for note in score.notes)
-    write_row(tmp_path, row("nima", "score", srcc=0.5, rules="batch 8", trunks="trunk=inception.pth"))
+    write_row(tmp_path, row("nima", "score", srcc=0.5, rules="batch 8", backbones="backbone=inception.pth"))
     write_row(tmp_path, row("shipped", "score", srcc=0.9))
     (score,) = tables(tmp_path)
-    assert any("but for trunks of NIMA (trunk=inception.pth)." in note for note in score.notes)
+    assert any("but for backbones of NIMA (backbone=inception.pth)." in note for note in score.notes)
     assert any(note.startswith("Trained elsewhere") and "luxel shipped" in note for note in score.notes)
-    write_row(tmp_path, row("nima", "score", split=1, srcc=0.5, rules="batch 36", trunks="trunk=inception.pth"))
+    write_row(tmp_path, row("nima", "score", split=1, srcc=0.5, rules="batch 36", backbones="backbone=inception.pth"))
     (score,) = tables(tmp_path)
     assert any("120 s; batch 36; batch 8; rows differ in it" in note for note in score.notes)
 
@@ -374,13 +374,13 @@ def test_csv_tells_what_is_recreated(tmp_path: Path) -> None:
     rows = {line["method"]: line for line in csv.DictReader(io.StringIO(csv_text(tables(tmp_path))))}
     assert (rows["mslt"]["kind"], rows["mslt"]["note"]) == ("exact", "")
     assert (rows["skf"]["kind"], rows["skf"]["note"]) == ("re-creation", registry.facts("skf").note)
-    assert (rows["gsad"]["kind"], rows["gsad"]["note"]) == ("backbone", registry.facts("gsad").note)
+    assert (rows["gsad"]["kind"], rows["gsad"]["note"]) == ("denoiser", registry.facts("gsad").note)
     assert (rows["rahman"]["kind"], rows["rahman"]["note"]) == ("statistical", "")
     assert (rows["dong"]["kind"], rows["dong"]["note"]) == ("re-creation", STATISTICAL["dong"].note)
     assert int(rows["skf"]["macs"]) == registry.facts("skf").costs["pixel"].macs
 
 
-def test_marks_tell_backbones_and_recreations_apart(tmp_path: Path) -> None:
+def test_marks_tell_denoisers_and_recreations_apart(tmp_path: Path) -> None:
     for name in ("rahman", "liu", "torres", "efimov", "dong", "pydiff", "gsad", "smg", "mslt", "mslt-map-score"):
         write_row(tmp_path, row(name, "score", srcc=0.1))
     (score,) = tables(tmp_path)
@@ -388,7 +388,7 @@ def test_marks_tell_backbones_and_recreations_apart(tmp_path: Path) -> None:
     recreated = {title.split("(")[-1].rstrip(") †") for title in titles if title.endswith("†")}
     assert recreated == {"Liu", "Torres", "Efimov", "Dong", "SMG"}
     assert sorted(title for title in titles if title.endswith("‡")) == ["GSAD ‡", "PyDiff ‡"]
-    assert any(note.startswith("‡ backbone, GSAD: the U-Net of the diffusion") for note in score.notes)
+    assert any(note.startswith("‡ denoiser, GSAD: the U-Net of the diffusion") for note in score.notes)
     assert any(note.startswith("† re-creation, Block exposures (Dong): ") for note in score.notes)
     assert any(note.startswith("Score of its map: a control.") for note in score.notes)
     macs = score.columns.index("GMACs")
@@ -462,7 +462,7 @@ def test_methods_lists_both_registries() -> None:
         }
     assert {record["kind"] for name, record in records.items() if name in ABLATIONS} == {"ablation"}
     assert {record["kind"] for name, record in records.items() if name in CONTROLS} == {"control"}
-    assert [name for name, record in records.items() if record["kind"] == "backbone"] == ["pydiff", "gsad"]
+    assert [name for name, record in records.items() if record["kind"] == "denoiser"] == ["pydiff", "gsad"]
     recreated = {name for name, record in records.items() if record["kind"] == "re-creation"}
     assert recreated >= {"liu", "torres", "efimov", "dong", "smg", "skf", "alamp", "tanet", "qalign", "pieanet"}
     for name, method in STATISTICAL.items():
@@ -479,7 +479,7 @@ def test_methods_prints_a_table_with_the_footnote() -> None:
     assert set(lines) >= {"name", *registry.NETWORKS, *STATISTICAL}
     assert lines["pieanet"][-1] == "2.7M"
     assert lines["pieanet"][4] == "re-creation"
-    assert lines["gsad"][4] == "backbone"
+    assert lines["gsad"][4] == "denoiser"
     assert lines["datta"][-5:] == ["-"] * 5
     assert listing.PAPER_PARAMS_NOTE in flat(shown.stdout)
     for name in registry.NETWORKS:

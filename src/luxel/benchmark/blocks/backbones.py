@@ -1,6 +1,6 @@
-"""What the ImageNet trunks share: how they start, how a user's own weights come in, and when they stay frozen.
+"""What the ImageNet backbones share: how they start, how a user's own weights come in, and when they stay frozen.
 
-The trunks themselves stand in `resnet`, `vgg`, `mobilenet` and `inception`. Their state-dict keys are those of the
+The backbones themselves stand in `resnet`, `vgg`, `mobilenet` and `inception`. Their state-dict keys are those of the
 published files (torchvision's; for Inception-ResNet-v2 the ones its PyTorch ports share), so a file loads as it is.
 """
 
@@ -18,16 +18,16 @@ WRAPPERS = ("state_dict", "model")
 """Names under which training scripts file the weights inside a checkpoint."""
 
 PREFIXES = ("module.", "encoder.")
-"""What wrappers put before every key: data parallel training, and a trunk saved with its projector."""
+"""What wrappers put before every key: data parallel training, and a backbone saved with its projector."""
 
 CLASSIFIERS = ("fc.", "classifier.", "classif.", "last_linear.", "head.")
-"""Keys of output layers, dropped where the trunk has none."""
+"""Keys of output layers, dropped where the backbone has none."""
 
 
-class Trunk(nn.Module):
-    """A convolutional trunk.
+class Backbone(nn.Module):
+    """A convolutional backbone.
 
-    freezes: whether it stops training once `load_trunk` has given it weights, as in methods that only train what
+    freezes: whether it stops training once `load_backbone` has given it weights, as in methods that only train what
     follows. frozen: whether that has happened; its batch norms then keep their statistics in training mode too.
     """
 
@@ -46,15 +46,15 @@ class Trunk(nn.Module):
         return super().train(mode and not self.frozen)
 
 
-def trunks(network: nn.Module) -> dict[str, Trunk]:
-    """The trunks inside a network by their name in it: what a user can give weights to."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, Trunk)}
+def find_backbones(network: nn.Module) -> dict[str, Backbone]:
+    """The backbones inside a network by their name in it: what a user can give weights to."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, Backbone)}
 
 
-def load_trunk(module: nn.Module, path: str | Path) -> None:
-    """Give a trunk the weights of a file; freezes it if it is one that `freezes`.
+def load_backbone(module: nn.Module, path: str | Path) -> None:
+    """Give a backbone the weights of a file; freezes it if it is one that `freezes`.
 
-    path: .safetensors, or a state dict saved by torch, bare or inside a checkpoint. Output layers the trunk does not
+    path: .safetensors, or a state dict saved by torch, bare or inside a checkpoint. Output layers the backbone does not
     have are dropped. Raises WeightsError naming the first key that is missing, of another shape, or unknown.
     """
     path = Path(path)
@@ -74,7 +74,7 @@ def load_trunk(module: nn.Module, path: str | Path) -> None:
         if key not in wanted and not key.startswith(CLASSIFIERS):
             raise WeightsError(f"{path}: has {key}, which this {kind} lacks; give weights of this {kind}")
     module.load_state_dict({key: state[key] for key in wanted})
-    if isinstance(module, Trunk) and module.freezes:
+    if isinstance(module, Backbone) and module.freezes:
         module.freeze()
 
 

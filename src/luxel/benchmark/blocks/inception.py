@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from luxel.benchmark.blocks.backbones import Trunk, initialise
+from luxel.benchmark.blocks.backbones import Backbone, initialise
 
 Kernel = int | tuple[int, int]
 ConvolutionStep = tuple[int, Kernel] | tuple[int, Kernel, int]
@@ -69,7 +69,7 @@ class Residual(nn.Module):
         return inner, F.relu(y) if self.activated else y
 
 
-class InceptionResNetV2(Trunk):
+class InceptionResNetV2(Backbone):
     """Inception-ResNet-v2 with random weights: 54,306,464 parameters without its output layer.
 
     image: [B, 3, H, W] in [-1, 1], H and W >= 75. Returns the map [B, channels, h, w], about 1/32 of the sides.

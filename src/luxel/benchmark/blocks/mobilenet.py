@@ -4,7 +4,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from luxel.benchmark.blocks.backbones import Trunk, initialise
+from luxel.benchmark.blocks.backbones import Backbone, initialise
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, width, blocks and first stride of every stage."""
@@ -29,7 +29,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(Trunk):
+class MobileNetV2(Backbone):
     """MobileNetV2 with random weights: 2,223,872 parameters without its output layer.
 
     image: [B, 3, H, W]. Returns the map [B, channels, H / 32, W / 32]. classes: width of the output layer `logits`

@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from luxel.benchmark.blocks.backbones import Trunk, initialise
+from luxel.benchmark.blocks.backbones import Backbone, initialise
 
 STRIDES = (4, 8, 16, 32)
 
@@ -52,7 +52,7 @@ class Bottleneck(nn.Module):
         return F.relu(y + self.downsample(x))
 
 
-class ResNet(Trunk):
+class ResNet(Backbone):
     """A ResNet's four stages.
 
     image: [B, 3, H, W]. Returns the four maps [B, C, H / s, W / s] at the strides s of `STRIDES`, whose channels are

@@ -14,22 +14,22 @@ from luxel.benchmark.blocks.resnet import STRIDES, Bottleneck, ResNet, resnet50
 class TwoScales(nn.Module):
     """Features of a ResNet at both scales.
 
-    image: [B, 3, H, W], H and W multiples of 32. Returns the trunk's four maps, the deepest of the half scale enlarged
-    and concatenated to the last, and the mean of the deepest map at either scale as the vector [B, 2 C].
+    image: [B, 3, H, W], H and W multiples of 32. Returns the four maps of the backbone, the deepest of the half scale
+    enlarged and concatenated to the last, and the mean of the deepest map at either scale as the vector [B, 2 C].
     """
 
-    def __init__(self, trunk: ResNet) -> None:
+    def __init__(self, backbone: ResNet) -> None:
         super().__init__()
-        self.trunk = trunk
-        channels = (*trunk.channels[:3], 2 * trunk.channels[3])
+        self.backbone = backbone
+        channels = (*backbone.channels[:3], 2 * backbone.channels[3])
         self.widths = tuple(Width(stride, c) for stride, c in zip(STRIDES, channels, strict=True))
-        self.vector = 2 * trunk.channels[3]
+        self.vector = 2 * backbone.channels[3]
 
     def forward(self, image: Tensor) -> Features:
         h, w = image.shape[-2:]
         half = F.interpolate(image, (h // 2, w // 2), mode="bilinear", align_corners=False, antialias=True)
-        maps = cast(tuple[Tensor, ...], self.trunk(image))
-        deepest, of_half = maps[-1], cast(tuple[Tensor, ...], self.trunk(half))[-1]
+        maps = cast(tuple[Tensor, ...], self.backbone(image))
+        deepest, of_half = maps[-1], cast(tuple[Tensor, ...], self.backbone(half))[-1]
         enlarged = F.interpolate(of_half, deepest.shape[-2:], mode="bilinear", align_corners=False)
         vector = torch.cat([deepest.mean((2, 3)), of_half.mean((2, 3))], 1)
         return Features((*maps[:3], torch.cat([deepest, enlarged], 1)), vector)

@@ -5,13 +5,13 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from luxel.benchmark.blocks.backbones import Trunk, initialise
+from luxel.benchmark.blocks.backbones import Backbone, initialise
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Widths of the 3x3 convolutions between one halving and the next."""
 
 
-class VGG(Trunk):
+class VGG(Backbone):
     """VGG-16 with random weights: 14,714,688 parameters in its convolutions.
 
     image: [B, 3, H, W], H and W >= 32. Returns the map [B, channels, H // 32, W // 32]. classes: width of the output

@@ -55,16 +55,16 @@ class ALamp(FeatureNetwork):
 
     widths = ()
 
-    def __init__(self, trunk: VGG) -> None:
+    def __init__(self, backbone: VGG) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.vector = 4 * trunk.channels + LAYOUT
+        self.backbone = backbone
+        self.vector = 4 * backbone.channels + LAYOUT
 
     def forward(self, image: Tensor) -> Features:
         side = max(MIN_SIDE, min(SIDE, min(image.shape[-2:]) // 2))
         corners = choose_patches(image, side)
         patches = cut(image, corners, side)
-        details = cast(Tensor, self.trunk(patches.flatten(0, 1))).mean((2, 3)).view(len(image), PATCHES, -1)
+        details = cast(Tensor, self.backbone(patches.flatten(0, 1))).mean((2, 3)).view(len(image), PATCHES, -1)
         deviation = (details.var(1, correction=0) + 1e-6).sqrt()  # a bare root has no gradient where patches agree
         statistics = [details.mean(1), details.amax(1), details.amin(1), deviation]
         return Features((), torch.cat([*statistics, layout(image, corners, side)], 1))
@@ -139,7 +139,7 @@ class LayoutScore(nn.Module):
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """A-Lamp with random weights; its trunk is `trunk`."""
+    """A-Lamp with random weights; its backbone is `backbone`."""
     return ALamp(VGG(((8,), (8,), (16,), (16,), (16,))) if tiny else VGG())
 
 

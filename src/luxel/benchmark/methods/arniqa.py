@@ -50,7 +50,7 @@ class ARNIQA(FeatureNetwork):
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """ARNIQA with random weights; its trunk is `expert.trunk`."""
+    """ARNIQA with random weights; its backbone is `expert.backbone`."""
     return ARNIQA(two_scales.build(tiny=tiny))
 
 

@@ -16,7 +16,7 @@ FACTS = Facts(
     title="GSAD",
     family="enhancement",
     tasks=("pixel", "score"),
-    kind="backbone",
+    kind="denoiser",
     costs={"pixel": Cost(17_355_713, 63_254_806_528), "score": Cost(17_396_353, 63_217_098_880)},
     note="the U-Net of the diffusion, trained as a regression: one pass, no noisy input, the noise level fixed, no "
     "uncertainty of the noise",

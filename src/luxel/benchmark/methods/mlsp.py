@@ -19,7 +19,7 @@ FACTS = Facts(
     tasks=("score",),
     kind="exact",
     costs={"score": Cost(91_344_545, 8_727_568_480)},
-    note="narrow features; counted with the gains of the trunk's batch norms, 30,272 parameters fixed in the original",
+    note="narrow features; counted with the backbone's batch norm gains, 30,272 parameters fixed in the original",
     reference="Effective Aesthetics Prediction with Multi-level Spatially Pooled Features, CVPR 2019",
     licence="MIT",
     values="signed",
@@ -38,21 +38,21 @@ WIDE_GRID = 5
 
 
 class MLSP(FeatureNetwork):
-    """The trunk's 43 concatenations, each pooled to grid x grid, as the vector [B, channels * grid * grid].
+    """The backbone's 43 concatenations, each pooled to grid x grid, as the vector [B, channels * grid * grid].
 
-    The trunk is frozen as published once it has been given weights; from random weights it trains with the head. Its
+    The backbone is frozen as published once it has been given weights; from random weights it trains with the head. Its
     layers after the last concatenation are there so that a published file loads whole, and never train. Pictures with
     a side below 75 px are enlarged.
     """
 
     widths = ()
 
-    def __init__(self, trunk: InceptionResNetV2, *, grid: int = 1) -> None:
+    def __init__(self, backbone: InceptionResNetV2, *, grid: int = 1) -> None:
         super().__init__()
-        self.trunk, self.grid = trunk, grid
-        self.channels = sum(trunk.inner_channels)
+        self.backbone, self.grid = backbone, grid
+        self.channels = sum(backbone.inner_channels)
         self.vector = self.channels * grid**2
-        for unused in trunk.after_concatenations():
+        for unused in backbone.after_concatenations():
             unused.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Features:
@@ -61,7 +61,7 @@ class MLSP(FeatureNetwork):
             scale = MIN_SIDE / min(h, w)
             size = (math.ceil(h * scale), math.ceil(w * scale))
             image = F.interpolate(image, size, mode="bilinear", align_corners=False)
-        pooled = [F.adaptive_avg_pool2d(x, self.grid) for x in self.trunk.concatenations(image)]
+        pooled = [F.adaptive_avg_pool2d(x, self.grid) for x in self.backbone.concatenations(image)]
         return Features((), torch.cat(pooled, 1).flatten(1))
 
 
@@ -110,9 +110,11 @@ class WideHead(nn.Module):
 
 
 def network(*, tiny: bool = False, wide: bool = False) -> FeatureNetwork:
-    """MLSP with random weights; its trunk is `trunk`. wide: features on a grid of 5 x 5 instead of their means."""
-    trunk = InceptionResNetV2(divide=16, repeats=(1, 1, 2), freezes=True) if tiny else InceptionResNetV2(freezes=True)
-    return MLSP(trunk, grid=WIDE_GRID if wide else 1)
+    """MLSP with random weights, its backbone `backbone`. wide: features on a grid of 5 x 5 instead of their means."""
+    backbone = (
+        InceptionResNetV2(divide=16, repeats=(1, 1, 2), freezes=True) if tiny else InceptionResNetV2(freezes=True)
+    )
+    return MLSP(backbone, grid=WIDE_GRID if wide else 1)
 
 
 def head(network: FeatureNetwork, task: Task) -> nn.Module:

@@ -1,4 +1,4 @@
-"""NIMA: an ImageNet trunk that predicts the distribution of the votes a picture would get."""
+"""NIMA: an ImageNet backbone that predicts the distribution of the votes a picture would get."""
 
 from typing import cast
 
@@ -16,7 +16,7 @@ FACTS = Facts(
     tasks=("score",),
     kind="exact",
     costs={"score": Cost(54_321_834, 6_467_440_480)},
-    note="on Inception-ResNet-v2, the trunk whose count is the 56 M the paper prints; the whole picture, not a crop",
+    note="on Inception-ResNet-v2, the backbone whose count is the 56 M the paper prints; the whole picture, not a crop",
     reference="NIMA: Neural Image Assessment, IEEE Transactions on Image Processing 2018",
     licence="no code by the authors",
     size=224,
@@ -30,21 +30,21 @@ FACTS = Facts(
 
 
 class NIMA(FeatureNetwork):
-    """Mean of the trunk's last map as the vector."""
+    """Mean of the backbone's last map as the vector."""
 
     widths = ()
 
-    def __init__(self, trunk: InceptionResNetV2) -> None:
+    def __init__(self, backbone: InceptionResNetV2) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.vector = trunk.channels
+        self.backbone = backbone
+        self.vector = backbone.channels
 
     def forward(self, image: Tensor) -> Features:
-        return Features((), cast(Tensor, self.trunk(image)).mean((2, 3)))
+        return Features((), cast(Tensor, self.backbone(image)).mean((2, 3)))
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """NIMA with random weights; its trunk is `trunk`."""
+    """NIMA with random weights; its backbone is `backbone`."""
     return NIMA(InceptionResNetV2(divide=16, repeats=(1, 1, 2)) if tiny else InceptionResNetV2())
 
 

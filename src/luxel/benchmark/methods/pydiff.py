@@ -16,7 +16,7 @@ FACTS = Facts(
     title="PyDiff",
     family="enhancement",
     tasks=("pixel", "score"),
-    kind="backbone",
+    kind="denoiser",
     costs={"pixel": Cost(97_808_641, 188_857_495_552), "score": Cost(97_882_049, 188_819_820_672)},
     note="the U-Net of the diffusion, trained as a regression: one pass, no noisy input, the noise level fixed, no "
     "corrector of a sampled image's cast; histogram and positions are those of the padded image",

@@ -61,7 +61,7 @@ class ReIQA(FeatureNetwork):
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """Re-IQA with random weights; its trunks are `content.trunk` and `quality.trunk`."""
+    """Re-IQA with random weights; its backbones are `content.backbone` and `quality.backbone`."""
     return ReIQA(two_scales.build(tiny=tiny), two_scales.build(tiny=tiny))
 
 

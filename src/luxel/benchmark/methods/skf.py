@@ -53,23 +53,23 @@ TRUSTED = 0.5
 class SemanticEncoder(nn.Module):
     """What is in the picture, at strides 4, 8 and 16, from a ResNet; its map at stride 32 joins the one at 16.
 
-    image: [B, 3, H, W] in [0, 1]. Returns three maps with the channels of `channels`. As in the method, the trunk is
+    image: [B, 3, H, W] in [0, 1]. Returns three maps with the channels of `channels`. As in the method, the backbone is
     frozen once it has been given weights; from random weights it trains.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, trunk: ResNet) -> None:
+    def __init__(self, backbone: ResNet) -> None:
         super().__init__()
-        self.trunk = trunk
-        one, two, three, four = trunk.channels
+        self.backbone = backbone
+        one, two, three, four = backbone.channels
         self.channels = (one, two, three + four)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        one, two, three, four = self.trunk((image - self.mean) / self.std)
+        one, two, three, four = self.backbone((image - self.mean) / self.std)
         return one, two, torch.cat([three, F.interpolate(four, three.shape[-2:])], 1)
 
 
@@ -98,7 +98,7 @@ class SKF(FeatureNetwork):
             nn.Sequential(nn.Conv2d(c, width, 3, stride, 1), nn.LeakyReLU(SLOPE))
             for c, stride in ((3, 1), (width, 2), (width, 2))
         )
-        self.trunk = ResidualBlock(width)
+        self.middle = ResidualBlock(width)
         self.short_range = nn.Sequential(*(ResidualBlock(width) for _ in range(6)))
         self.long_range = nn.ModuleList(
             TokenLayer(width * PATCH**2, heads=heads, head_width=head_width, hidden=hidden) for _ in range(layers)
@@ -118,7 +118,7 @@ class SKF(FeatureNetwork):
         for enter in self.enter:
             x = enter(x)
             kept.append(x)
-        x = self.trunk(x)
+        x = self.middle(x)
         signal = F.interpolate(signal_to_noise(image), x.shape[-2:])
         mixed = self._long_range(x, signal) * (1 - signal) + self.short_range(x) * signal
         x = self.leave(mixed)
@@ -208,7 +208,7 @@ def signal_to_noise(image: Tensor) -> Tensor:
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """SKF with random weights; its trunk is `semantic.trunk`."""
+    """SKF with random weights; its backbone is `semantic.backbone`."""
     if tiny:
         semantic = SemanticEncoder(ResNet(BasicBlock, (1, 1, 1, 1), width=4, freezes=True))
         return SKF(semantic, semantic.channels, width=8, layers=2, heads=2, head_width=16, hidden=32)

@@ -78,7 +78,7 @@ def self_similarity(colours: Tensor) -> Tensor:
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:
-    """TANet with random weights; its trunks are `look` and `theme`."""
+    """TANet with random weights; its backbones are `look` and `theme`."""
     if tiny:
         look = MobileNetV2(((1, 8, 1, 1), (6, 8, 2, 2), (6, 16, 2, 2)), first=8, channels=32)
         theme = ResNet(BasicBlock, (1, 1, 1, 1), width=4, classes=20, freezes=True)

@@ -40,8 +40,9 @@ class ResultRow:
     params: with the head of the task. latency_ms, memory_mb: of one picture (`luxel.benchmark.protocol.footprint`).
     seconds_trained, images_seen: what was spent; None where nothing is trained. device: where it ran. data: name of the
     dataset, the same for all rows of a folder, "" where a run failed before it knew. version: of luxel.
-    rules: batch, devices and precision of the training, the same for all rows of a folder; trunks: published weights it
-    started from; both "" for what is not trained. scenes: the scene of every test picture with an error beside the row.
+    rules: batch, devices and precision of the training, the same for all rows of a folder; backbones: published weights
+    it started from; both "" for what is not trained. scenes: the scene of every test picture with an error beside the
+    row.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -70,7 +71,7 @@ class ResultRow:
     device: str = ""
     data: str = ""
     rules: str = ""
-    trunks: str = ""
+    backbones: str = ""
     scenes: tuple[str, ...] = ()
 
 

@@ -154,8 +154,8 @@ def _refuse_other_runs(jobs: Sequence[Job], settings: BenchmarkSettings) -> None
             held += [row.budget, row.rules]
             wanted += [str(settings.budget), settings.rules]
             if row.method in methods:
-                held.append(row.trunks or "random weights")
-                wanted.append(settings.trunks_of(row.method) or "random weights")
+                held.append(row.backbones or "random weights")
+                wanted.append(settings.backbones_of(row.method) or "random weights")
         if held != wanted:
             raise LuxelError(
                 f"{settings.out}: holds {row.method} with {'; '.join(held)}; this run has {'; '.join(wanted)}; "
@@ -229,7 +229,7 @@ def _train_row(fabric: Fabric, job: Job, settings: BenchmarkSettings) -> None:
     torch.set_num_threads(settings.threads)
     frames = open_frames(settings.frames)
     torch.manual_seed(job.seed)
-    weights = {given.trunk: given.file for given in settings.trunks if given.method == job.method}
+    weights = {given.backbone: given.file for given in settings.backbones if given.method == job.method}
     model = build(job.method, job.task, tiny=settings.tiny, weights=weights)
     cost = footprint(model, fabric.device) if fabric.is_global_zero else None
     torch.manual_seed(job.seed)
@@ -275,7 +275,7 @@ def _row(
         seconds_trained=spent.seconds if spent else None,
         images_seen=spent.images if spent else None,
         rules=settings.rules if spent else "",
-        trunks=settings.trunks_of(job.method) if spent else "",
+        backbones=settings.backbones_of(job.method) if spent else "",
     )
 
 

@@ -10,21 +10,21 @@ from luxel.errors import LuxelError
 
 
 @dataclass(frozen=True, slots=True)
-class TrunkWeights:
-    """Published weights for one trunk of one method."""
+class BackboneWeights:
+    """Published weights for one backbone of one method."""
 
     method: str
-    trunk: str
+    backbone: str
     file: Path
 
     @classmethod
-    def parse(cls, text: str) -> "TrunkWeights":
-        """From "METHOD:TRUNK=FILE", for example "nima:trunk=inception.pth". Raises LuxelError for anything else."""
+    def parse(cls, text: str) -> "BackboneWeights":
+        """From "METHOD:BACKBONE=FILE", as "nima:backbone=inception.pth". Raises LuxelError for anything else."""
         name, equals, file = text.partition("=")
-        method, colon, trunk = name.partition(":")
-        if not (equals and colon and trunk and file):
-            raise LuxelError(f"trunk {text!r}: write METHOD:TRUNK=FILE, for example nima:trunk=inception.pth")
-        return cls(facts(method).name, trunk, Path(file))
+        method, colon, backbone = name.partition(":")
+        if not (equals and colon and backbone and file):
+            raise LuxelError(f"backbone {text!r}: write METHOD:BACKBONE=FILE, for example nima:backbone=inception.pth")
+        return cls(facts(method).name, backbone, Path(file))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class BenchmarkSettings:
 
     frames: folder of `prepare_frames`. out: folder of the rows. budget: per row. batch: pictures per step over all
     devices. threads: CPU threads of a process. tiny: small builds, for tests. released: the authors' checkpoint.
-    trunks: files of published weights that trunks start from; all else starts from random weights.
+    backbones: files of published weights that backbones start from; all else starts from random weights.
     Raises LuxelError for a batch that cannot be shared out evenly among the devices.
     """
 
@@ -44,7 +44,7 @@ class BenchmarkSettings:
     threads: int = 1
     tiny: bool = False
     released: Path | None = None
-    trunks: tuple[TrunkWeights, ...] = ()
+    backbones: tuple[BackboneWeights, ...] = ()
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
@@ -61,7 +61,7 @@ class BenchmarkSettings:
         many = self.devices * self.nodes
         return f"batch {self.batch}" + f" over {many} devices" * (many > 1) + ", bfloat16" * (self.precision == "bf16")
 
-    def trunks_of(self, method: str) -> str:
-        """The trunks of a method that start from published weights, with the names of their files, as text."""
-        given = (f"{trunk.trunk}={trunk.file.name}" for trunk in self.trunks if trunk.method == method)
-        return ", ".join(sorted(given))
+    def backbones_of(self, method: str) -> str:
+        """The backbones of a method that start from published weights, with the names of their files, as text."""
+        names = (f"{given.backbone}={given.file.name}" for given in self.backbones if given.method == method)
+        return ", ".join(sorted(names))

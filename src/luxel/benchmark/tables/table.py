@@ -20,7 +20,7 @@ from luxel.benchmark.tables.summary import CSV_ONLY, MEASURES, Summary, distinct
 from luxel.errors import LuxelError
 
 DASH = "-"
-MARKS = {"re-creation": "†", "backbone": "‡"}
+MARKS = {"re-creation": "†", "denoiser": "‡"}
 """Behind the titles of methods that are not the published ones, and before the footnotes that say why."""
 
 TRAINED_ELSEWHERE = ("shipped", "released")
@@ -104,7 +104,7 @@ def _kind(summary: Summary) -> str:
 
 
 def _note(summary: Summary) -> str:
-    """What is ours in a backbone or a re-creation, "" for other kinds."""
+    """What is ours in a denoiser or a re-creation, "" for other kinds."""
     if _kind(summary) not in MARKS:
         return ""
     return summary.facts.note if summary.facts else STATISTICAL[summary.method].note
@@ -223,9 +223,9 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
 
 def _starts(rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> str:
     """What the trained networks started from."""
-    given = {row.method: row.trunks for row in rows if row.trunks}
+    given = {row.method: row.backbones for row in rows if row.backbones}
     titles = [f"{summary.title} ({given[summary.method]})" for summary in summaries if summary.method in given]
-    return f"Networks start from random weights{', but for trunks of ' if titles else ''}{'; '.join(titles)}."
+    return f"Networks start from random weights{', but for backbones of ' if titles else ''}{'; '.join(titles)}."
 
 
 def _recreated(summaries: Sequence[Summary]) -> list[str]:

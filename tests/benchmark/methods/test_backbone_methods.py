@@ -1,4 +1,4 @@
-"""Methods on ImageNet trunks: laws of every build, published counts and key names, weights that users bring."""
+"""Methods on ImageNet backbones: laws of every build, published counts and key names, weights that users bring."""
 
 import argparse
 import re
@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from luxel.benchmark import registry  # noqa: E402
 from luxel.benchmark.blocks import backbones, two_scales  # noqa: E402
-from luxel.benchmark.blocks.backbones import load_trunk, trunks  # noqa: E402
+from luxel.benchmark.blocks.backbones import find_backbones, load_backbone  # noqa: E402
 from luxel.benchmark.blocks.features import Features  # noqa: E402
 from luxel.benchmark.blocks.inception import InceptionResNetV2, Residual  # noqa: E402
 from luxel.benchmark.blocks.mobilenet import MobileNetV2  # noqa: E402
@@ -111,17 +111,17 @@ def test_a_prediction_does_not_depend_on_its_batch(name: str, task: str) -> None
         (InceptionResNetV2, 54_306_464),
     ],
 )
-def test_counts_of_trunks(make: Callable[[], nn.Module], published: int) -> None:
+def test_counts_of_backbones(make: Callable[[], nn.Module], published: int) -> None:
     with torch.device("meta"):
         assert count(make()) == published
 
 
 def test_inception_counts_as_keras_prints_it() -> None:
     with torch.device("meta"):
-        trunk = InceptionResNetV2()
-    gains = sum(m.weight.numel() for m in trunk.modules() if isinstance(m, nn.BatchNorm2d))  # Keras builds none
+        backbone = InceptionResNetV2()
+    gains = sum(m.weight.numel() for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))  # Keras builds none
     classifier = 1536 * 1000 + 1000
-    assert count(trunk) - gains + classifier == 55_813_192
+    assert count(backbone) - gains + classifier == 55_813_192
 
 
 def test_counts_of_methods_are_the_published_ones_or_differ_as_noted() -> None:
@@ -189,13 +189,13 @@ def test_keys_are_those_of_the_published_files(make: Callable[[], nn.Module], na
 
 def test_inception_exposes_43_concatenations_at_three_sizes() -> None:
     with torch.device("meta"):
-        trunk = InceptionResNetV2().eval()
-        maps = trunk.concatenations(torch.empty(1, 3, 299, 299))
-        assert trunk(torch.empty(1, 3, 299, 299)).shape == (1, 1536, 8, 8)
-        assert trunk(torch.empty(1, 3, 75, 75)).shape == (1, 1536, 1, 1)
+        backbone = InceptionResNetV2().eval()
+        maps = backbone.concatenations(torch.empty(1, 3, 299, 299))
+        assert backbone(torch.empty(1, 3, 299, 299)).shape == (1, 1536, 8, 8)
+        assert backbone(torch.empty(1, 3, 75, 75)).shape == (1, 1536, 1, 1)
     widths = [320] + 10 * [128] + [1088] + 20 * [384] + [2080] + 10 * [448]
     sides = 11 * [35] + 21 * [17] + 11 * [8]
-    assert [m.shape[1] for m in maps] == widths == list(trunk.inner_channels)
+    assert [m.shape[1] for m in maps] == widths == list(backbone.inner_channels)
     assert [m.shape[-1] for m in maps] == sides
     assert sum(widths) == 16_928
 
@@ -263,12 +263,12 @@ def test_a_residual_block_of_inception_adds_a_scaled_projection() -> None:
 
 
 def test_vgg_keeps_the_brightest_of_32_pixels_a_side_where_convolutions_change_nothing() -> None:
-    trunk = VGG(((3,), (3, 3), (3,), (3,), (3,)))
-    for layer in trunk.features:
+    backbone = VGG(((3,), (3, 3), (3,), (3,), (3,)))
+    for layer in backbone.features:
         if isinstance(layer, nn.Conv2d):
             nn.init.dirac_(layer.weight)
     image = pictures(2, 70, 96)
-    assert torch.equal(trunk(image), F.max_pool2d(image, 32))
+    assert torch.equal(backbone(image), F.max_pool2d(image, 32))
 
 
 def test_inception_pools_at_the_border_without_the_padding() -> None:
@@ -283,15 +283,15 @@ def test_inception_pools_at_the_border_without_the_padding() -> None:
 @pytest.mark.parametrize("kind", TINY)
 def test_weights_come_back_from_a_file(kind: str, suffix: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    given, trunk = warmed(TINY[kind]()), TINY[kind]().eval()
+    given, backbone = warmed(TINY[kind]()), TINY[kind]().eval()
     state = {**given.state_dict(), "fc.weight": torch.zeros(7, 3), "classifier.6.bias": torch.zeros(7)}
-    path = tmp_path / f"trunk{suffix}"
+    path = tmp_path / f"backbone{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     image = pictures(1, 96, 96)
     with torch.no_grad():
-        before, expected = trunk(image)[-1], given(image)[-1]
-        load_trunk(trunk, path)
-        found = trunk(image)[-1]
+        before, expected = backbone(image)[-1], given(image)[-1]
+        load_backbone(backbone, path)
+        found = backbone(image)[-1]
     assert not torch.equal(before, expected)
     assert torch.equal(found, expected)
 
@@ -299,22 +299,22 @@ def test_weights_come_back_from_a_file(kind: str, suffix: str, tmp_path: Path) -
 @pytest.mark.parametrize("wrap", [lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": s}])
 @pytest.mark.parametrize("prefix", ["module.", "module.encoder."])
 def test_checkpoints_of_trainings_load(wrap: Callable[[dict], dict], prefix: str, tmp_path: Path) -> None:
-    given, trunk = TINY["resnet18"](), TINY["resnet18"]()
+    given, backbone = TINY["resnet18"](), TINY["resnet18"]()
     state = {f"{prefix}{k}": v for k, v in given.state_dict().items() if not k.endswith("num_batches_tracked")}
     torch.save(wrap({**state, "module.head.0.weight": torch.zeros(2)}), tmp_path / "w.pth.tar")
-    load_trunk(trunk, tmp_path / "w.pth.tar")
-    assert all(torch.equal(a, b) for a, b in zip(given.parameters(), trunk.parameters(), strict=True))
+    load_backbone(backbone, tmp_path / "w.pth.tar")
+    assert all(torch.equal(a, b) for a, b in zip(given.parameters(), backbone.parameters(), strict=True))
 
 
 def test_a_file_that_does_not_fit_names_the_first_key(tmp_path: Path) -> None:
-    trunk = TINY["resnet18"]()
-    state = trunk.state_dict()
+    backbone = TINY["resnet18"]()
+    state = backbone.state_dict()
     path = tmp_path / "w.pth"
 
     def refused(content: object) -> str:
         torch.save(content, path)
         with pytest.raises(LuxelError) as caught:
-            load_trunk(trunk, path)
+            load_backbone(backbone, path)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -328,35 +328,40 @@ def test_a_file_that_does_not_fit_names_the_first_key(tmp_path: Path) -> None:
     assert "not a plain state dict" in refused({"state_dict": state, "options": argparse.Namespace(a=1)})
     (tmp_path / "w.safetensors").write_bytes(b"no weights at all")
     with pytest.raises(LuxelError, match="not a safetensors file"):
-        load_trunk(trunk, tmp_path / "w.safetensors")
+        load_backbone(backbone, tmp_path / "w.safetensors")
     with pytest.raises(LuxelError, match="no such file"):
-        load_trunk(trunk, tmp_path / "absent.pth")
+        load_backbone(backbone, tmp_path / "absent.pth")
 
 
 def test_a_file_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
-    trunk = TINY["vgg"]()
-    before = {k: v.clone() for k, v in trunk.state_dict().items()}
+    backbone = TINY["vgg"]()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
     state = {k: v + 1 for k, v in before.items()}
     state.pop(list(state)[-1])
     save_file(state, tmp_path / "w.safetensors")
     with pytest.raises(LuxelError):
-        load_trunk(trunk, tmp_path / "w.safetensors")
-    assert all(torch.equal(v, before[k]) for k, v in trunk.state_dict().items())
+        load_backbone(backbone, tmp_path / "w.safetensors")
+    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
 
 
 @pytest.mark.parametrize(
-    ("name", "trunk", "frozen"),
-    [("mlsp", "trunk", True), ("tanet", "theme", True), ("tanet", "look", False), ("arniqa", "expert.trunk", False)],
+    ("name", "backbone", "frozen"),
+    [
+        ("mlsp", "backbone", True),
+        ("tanet", "theme", True),
+        ("tanet", "look", False),
+        ("arniqa", "expert.backbone", False),
+    ],
 )
-def test_only_trunks_with_weights_freeze_and_only_where_the_method_does(
-    name: str, trunk: str, frozen: bool, tmp_path: Path
+def test_only_backbones_with_weights_freeze_and_only_where_the_method_does(
+    name: str, backbone: str, frozen: bool, tmp_path: Path
 ) -> None:
     model = built(name, "score").train()
-    module = trunks(model.network)[trunk]
+    module = find_backbones(model.network)[backbone]
     torch.save(module.state_dict(), tmp_path / "w.pth")
     assert module.training
     assert any(p.requires_grad for p in module.parameters())
-    load_trunk(module, tmp_path / "w.pth")
+    load_backbone(module, tmp_path / "w.pth")
     assert module.training is not frozen
     model.eval()
     model.train()
@@ -369,14 +374,14 @@ def test_only_trunks_with_weights_freeze_and_only_where_the_method_does(
     assert all(p.grad is not None for p in model.head.parameters())
 
 
-def test_trunks_are_found_by_name() -> None:
-    found = {name: list(trunks(built(name, "score").network)) for name in NAMES}
+def test_backbones_are_found_by_name() -> None:
+    found = {name: list(find_backbones(built(name, "score").network)) for name in NAMES}
     assert found == {
-        "arniqa": ["expert.trunk"],
-        "reiqa": ["content.trunk", "quality.trunk"],
-        "nima": ["trunk"],
-        "alamp": ["trunk"],
-        "mlsp": ["trunk"],
+        "arniqa": ["expert.backbone"],
+        "reiqa": ["content.backbone", "quality.backbone"],
+        "nima": ["backbone"],
+        "alamp": ["backbone"],
+        "mlsp": ["backbone"],
         "tanet": ["look", "theme"],
     }
 
@@ -389,7 +394,7 @@ def test_initial_weights_keep_the_scale_of_what_passes() -> None:
     assert 0.3 < layers(x).square().mean() / x.square().mean() < 3
 
 
-# What each method does beside its trunk
+# What each method does beside its backbone
 
 
 def test_arniqa_features_have_length_one_at_either_scale() -> None:
@@ -403,11 +408,11 @@ def test_the_second_scale_is_the_picture_at_half_its_size() -> None:
     ramp = torch.linspace(0, 1, 256).expand(1, 3, 128, 256)  # halves alike by any filter that is symmetric
     features = expert(ramp)
     full, half = features.vector.chunk(2, 1)
-    expected = expert.trunk(F.avg_pool2d(ramp, 2))[-1]
+    expected = expert.backbone(F.avg_pool2d(ramp, 2))[-1]
     torch.testing.assert_close(half, expected.mean((2, 3)), rtol=1e-2, atol=1e-3 * half.max().item())
     assert (full - half).norm() > 0.1 * half.norm()
     channels = expected.shape[1]
-    torch.testing.assert_close(features.maps[-1][:, :channels], expert.trunk(ramp)[-1])
+    torch.testing.assert_close(features.maps[-1][:, :channels], expert.backbone(ramp)[-1])
     enlarged = features.maps[-1][:, channels:]
     assert enlarged.shape == (1, channels, 4, 8)
     torch.testing.assert_close(enlarged.mean((2, 3)), half)  # which bilinear doubling keeps
@@ -488,11 +493,11 @@ def test_alamp_forgets_the_order_of_its_patches(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_mlsp_wide_keeps_places_that_narrow_averages_away() -> None:
-    trunk = mlsp.network(tiny=True).trunk
-    narrow, wide = mlsp.MLSP(trunk).eval(), mlsp.MLSP(trunk, grid=5).eval()
+    backbone = mlsp.network(tiny=True).backbone
+    narrow, wide = mlsp.MLSP(backbone).eval(), mlsp.MLSP(backbone, grid=5).eval()
     image = pictures(1, 299, 299)  # its first maps have 35 pixels a side, so that bins of five do not overlap
     grid = wide(image).vector.view(1, -1, 5, 5)
-    first = sum(trunk.inner_channels[:2])
+    first = sum(backbone.inner_channels[:2])
     torch.testing.assert_close(grid.mean((2, 3))[:, :first], narrow(image).vector[:, :first])
     assert grid.std((2, 3)).mean() > 1e-3
     head = mlsp.head(wide, "score")
@@ -503,7 +508,7 @@ def test_mlsp_wide_keeps_places_that_narrow_averages_away() -> None:
 def test_mlsp_never_trains_what_no_feature_depends_on() -> None:
     network = mlsp.network(tiny=True)
     still = {k.rsplit(".", 1)[0] for k, p in network.named_parameters() if not p.requires_grad}
-    assert still == {"trunk.block8.conv2d", "trunk.conv2d_7b.conv", "trunk.conv2d_7b.bn"}
+    assert still == {"backbone.block8.conv2d", "backbone.conv2d_7b.conv", "backbone.conv2d_7b.bn"}
 
 
 def test_tanet_similarity_is_the_cosine_of_colours() -> None:
