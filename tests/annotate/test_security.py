@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from luxel.annotate.server.context import ServerOptions
-from luxel.annotate.server.limits import MAX_BODY, Rate
 from luxel.annotate.store import accounts
 from luxel.annotate.store.database import Database
+from luxel.web.limits import MAX_BODY, Rate
 from stand_ins.annotation_server import PASSWORD, Client, make_account, serving
 
 

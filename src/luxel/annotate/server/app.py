@@ -13,7 +13,6 @@ from luxel import __version__
 from luxel.annotate.editing.operations import OperationError
 from luxel.annotate.server import assets, leading, pages, people, tasks
 from luxel.annotate.server.context import Parts, ServerOptions, Services
-from luxel.annotate.server.limits import Limits, Rate
 from luxel.annotate.store.accounts import AccountError
 from luxel.annotate.store.database import Database, StoreFull
 from luxel.annotate.store.leases import StaleLease, TaskClosed, TaskTaken
@@ -21,6 +20,7 @@ from luxel.annotate.store.log import OperationLog, OutOfStep
 from luxel.annotate.store.submissions import Incomplete, WrongState
 from luxel.annotate.store.tables import OperationRow, Submission, Task
 from luxel.errors import LuxelError
+from luxel.web.limits import Limits, Rate
 
 _STATUS: dict[type[Exception], int] = {
     StaleLease: 410,

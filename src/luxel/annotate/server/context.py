@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 
-from luxel.annotate.server.limits import Rate
 from luxel.annotate.store.accounts import Role, begin_session, may, session_of
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.log import OperationLog
 from luxel.annotate.store.tables import Task, User
+from luxel.web.limits import Rate
 
 COOKIE = "luxel_session"
 

@@ -1,0 +1,1 @@
+"""HTTP servers: listening and limits, which every service of luxel shares. Owner of uvicorn."""
