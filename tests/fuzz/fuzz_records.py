@@ -34,7 +34,7 @@ from luxel.assessment.journal import _parse
 from luxel.benchmark.protocol.results import ResultRow, read_rows, write_row
 from luxel.dataset.build import build_dataset
 from luxel.dataset.check.check import check_dataset
-from luxel.dataset.folder.card import croissant_problem
+from luxel.dataset.folder.croissant import croissant_problem
 from luxel.dataset.folder.manifest import read_manifest, scene_rows
 from luxel.dataset.folder.scene_files import read_blocks, read_zones
 from luxel.dataset.folder.upkeep import BuildSettings, read_report, relabel, rereference, resplit, settings_of

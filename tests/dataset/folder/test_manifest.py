@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from luxel.dataset.folder import card, coverage
+from luxel.dataset.folder.croissant import croissant_problem, write_croissant
 from luxel.dataset.folder.manifest import (
     FrameRow,
     read_json,
@@ -231,26 +232,16 @@ def test_every_table_of_the_card_has_rows_of_its_width() -> None:
 def test_croissant_points_at_the_manifest(tmp_path: Path) -> None:
     rows = many_rows(3)
     write_manifest(tmp_path / "manifest.parquet", rows)
-    card.write_croissant(tmp_path, RECORD, rows)
+    write_croissant(tmp_path, RECORD, rows)
     record = json.loads((tmp_path / "croissant.json").read_text())
     assert record["conformsTo"] == "http://mlcommons.org/croissant/1.1"
     assert record["distribution"][0]["sha256"] == sha256_of(tmp_path / "manifest.parquet")
     assert [f["name"] for f in record["recordSet"][0]["field"]] == schema().names
-    assert card.croissant_problem(tmp_path) == ""
+    assert croissant_problem(tmp_path) == ""
     write_manifest(tmp_path / "manifest.parquet", rows[:1])
-    assert "checksum" in card.croissant_problem(tmp_path)
+    assert "checksum" in croissant_problem(tmp_path)
     (tmp_path / "croissant.json").write_text("{}")
-    assert "cannot be read" in card.croissant_problem(tmp_path)
-
-
-def test_croissant_is_valid_and_readable_by_mlcroissant(tmp_path: Path) -> None:
-    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
-    rows = many_rows(3)
-    write_manifest(tmp_path / "manifest.parquet", rows)
-    card.write_croissant(tmp_path, RECORD, rows)
-    dataset = mlcroissant.Dataset(jsonld=tmp_path / "croissant.json")
-    assert not dataset.metadata.ctx.issues.errors
-    assert sum(1 for _ in dataset.records("frames")) == len(rows)
+    assert "cannot be read" in croissant_problem(tmp_path)
 
 
 def test_columns_are_all_described() -> None:

@@ -20,8 +20,10 @@ from luxel.dataset.check.problems import (
     difference_hash,
     near_duplicates,
 )
-from luxel.dataset.folder.card import CARD, CROISSANT, croissant_problem
+from luxel.dataset.folder.card import CARD
 from luxel.dataset.folder.coverage import COVERAGE
+from luxel.dataset.folder.croissant import CROISSANT, croissant_problem
+from luxel.dataset.folder.hub import split_file_problems
 from luxel.dataset.folder.manifest import (
     DATASET,
     MANIFEST,
@@ -104,6 +106,7 @@ def _check_luxel(folder: Path, jobs: int, progress: Progress) -> CheckResult:
             problems.append(Problem("missing", name, "is not there; run luxel dataset stats"))
     if (folder / CROISSANT).is_file() and (reason := croissant_problem(folder)):
         problems.append(Problem("metadata", CROISSANT, reason))
+    problems += [Problem("metadata", name, reason) for name, reason in split_file_problems(folder, rows)]
     return result
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import luxel
 from luxel.dataset.folder import card, coverage
+from luxel.dataset.folder.croissant import write_croissant
+from luxel.dataset.folder.hub import write_split_files
 from luxel.dataset.folder.manifest import (
     DATASET,
     FORMAT,
@@ -142,13 +144,14 @@ def finish(out: Path, report: Sequence[Mapping[str, Any]] | None = None) -> list
     settings_of(out)  # the card prints them
     rows = split_rows(scene_rows(out), seed=record["split"]["seed"], shares=record["split"]["shares"])
     write_manifest(out / MANIFEST, rows)
+    write_split_files(out, rows)
     if report is not None:
         write_json(out / REPORT, {"outcomes": list(report)})
     else:
         report = read_report(out)
     coverage.write_coverage(out, record["name"], rows, report)
     card.write_card(out, record, rows, report)
-    card.write_croissant(out, record, rows)
+    write_croissant(out, record, rows)
     return rows
 
 
