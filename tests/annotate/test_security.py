@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from luxel.annotate.server.app import MAX_BODY
 from luxel.annotate.server.context import ServerOptions
 from luxel.annotate.store import accounts
 from luxel.annotate.store.database import Database
-from luxel.web.limits import MAX_BODY, Rate
+from luxel.web.limits import Rate
 from stand_ins.annotation_server import PASSWORD, Client, make_account, serving
 
 

@@ -2,9 +2,6 @@
 
 import http.client
 import json
-import socket
-import threading
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from luxel.annotate.server.app import make_app
 from luxel.annotate.server.context import ServerOptions
 from luxel.annotate.store.accounts import add_user
 from luxel.annotate.store.database import Database
+from stand_ins.servers import on_loopback
 
 PASSWORD = "a long password"
 
@@ -25,18 +21,8 @@ PASSWORD = "a long password"
 @contextmanager
 def serving(database: Database, dataset: Path, options: ServerOptions = ServerOptions()) -> Iterator[int]:
     """The port of a running application."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(database, dataset, options), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    end = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < end, "the server did not start"
-        time.sleep(0.01)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+    with on_loopback(make_app(database, dataset, options)) as port:
+        yield port
 
 
 def make_account(database: Database, name: str, role: str = "annotator") -> None:

@@ -1,6 +1,5 @@
 """The application on a dataset's folder, from its parts to a running server."""
 
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -20,7 +18,8 @@ from luxel.annotate.store.config import Config
 from luxel.annotate.store.database import Database, beside
 from luxel.annotate.store.project import synchronise
 from luxel.annotate.store.tables import Project, User
-from luxel.errors import DatasetError, LuxelError
+from luxel.errors import DatasetError
+from luxel.web.listening import listen, serve_until_stopped, server_of
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -100,26 +99,14 @@ def serve_project(
     """
     database = open_database(dataset, database_url)
     synchronise(database, dataset, changed_config(database, changes or {}), progress=progress)
-    try:
-        listener = socket.create_server(
-            (address.host, address.port), family=socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        )
-    except OSError as error:
-        raise LuxelError(f"{address.host}:{address.port}: {error.strerror}; choose another --port or --host") from error
+    listener = listen(address.host, address.port)
     with database.writing() as session:
         empty = not session.scalar(select(func.count()).select_from(User))
         token = invite(session, "admin", "admin", COMMAND_LINE) if empty else ""
     say(f"serving {dataset} at {address.url}")
     if token:
         say(f"nobody has an account yet; the first administrator opens {address.url}/invitation/{token}")
-    settings = uvicorn.Config(
-        make_app(database, dataset, address.server),
-        log_level="warning",
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=30,
-    )
     try:
-        uvicorn.Server(settings).run(sockets=[listener])
+        serve_until_stopped(server_of(make_app(database, dataset, address.server)), listener)
     finally:
         database.close()

@@ -1,14 +1,12 @@
 """What every request goes through: size and rate limits, and headers that tell a browser what a page may do."""
 
+import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-MAX_BODY = 4_000_000
-"""Bytes of a request: a hundred long strokes."""
 
 _REMEMBERED = 10_000
 _POLICY = (
@@ -46,35 +44,43 @@ class Rate:
 
 
 class Limits:
-    """ASGI middleware: rejects bodies over MAX_BODY while they arrive, limits requests per address, adds headers."""
+    """ASGI middleware: rejects large bodies before they are parsed, limits requests per address, adds headers.
 
-    def __init__(self, app: ASGIApp, rate: Rate) -> None:
-        self._app, self._rate = app, rate
+    A body is counted while it arrives, whatever its length was said to be; the application never sees the rest of one
+    that is too large, and the answer is 413 whatever the application made of that.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body: int, rate: Rate | None = None) -> None:
+        """max_body: bytes of a request. rate: of one address; None for no limit."""
+        self._app, self._max_body, self._rate = app, max_body, rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("", 0))[0]
-        if not self._rate.allows(address):
-            await _refuse(send, 429, b"too many requests", [(b"retry-after", b"2")])
+        if self._rate is not None and not self._rate.allows(address):
+            await _reject(send, 429, "too many requests", [(b"retry-after", b"2")])
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            await _refuse(send, 413, b"request too large")
+        if not length.isdigit() or int(length) > self._max_body:
+            await self._too_large(send)
             return
-        seen, begun = 0, False
+        seen, begun, over = 0, False, False
 
         async def limited() -> Message:
-            nonlocal seen
+            nonlocal seen, over
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY:
+            if seen > self._max_body:
+                over = True
                 raise _TooLarge
             return message
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
+            if over and not begun:
+                return  # what the application says of half a body; the answer is below
             if message["type"] == "http.response.start":
                 begun = True
                 present = {name.lower() for name, _ in message["headers"]}
@@ -86,17 +92,24 @@ class Limits:
 
         try:
             await self._app(scope, limited, with_headers)
-        except _TooLarge:
-            if not begun:
-                await _refuse(send, 413, b"request too large")
+        except Exception:
+            if not over:
+                raise
+        if over and not begun:
+            await self._too_large(send)
+
+    async def _too_large(self, send: Send) -> None:
+        # The rest of the body is not read: the connection cannot be used for another request.
+        text = f"the request is larger than the limit of {self._max_body} bytes"
+        await _reject(send, 413, text, [(b"connection", b"close")])
 
 
 class _TooLarge(Exception):
     pass
 
 
-async def _refuse(send: Send, status: int, text: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    body = b'{"error": "%s"}' % text
-    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *(headers or [])]
+async def _reject(send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]]) -> None:
+    body = json.dumps({"error": text}).encode()
+    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": [*start, *_HEADERS.items()]})
     await send({"type": "http.response.body", "body": body})

@@ -22,6 +22,9 @@ from luxel.annotate.store.tables import OperationRow, Submission, Task
 from luxel.errors import LuxelError
 from luxel.web.limits import Limits, Rate
 
+MAX_BODY = 4_000_000
+"""Bytes of a request: a hundred long strokes."""
+
 _STATUS: dict[type[Exception], int] = {
     StaleLease: 410,
     TaskClosed: 409,
@@ -49,7 +52,8 @@ def make_app(database: Database, dataset: Path, options: ServerOptions = ServerO
     app.add_exception_handler(OutOfStep, _out_of_step)
     app.add_exception_handler(NoResultFound, _absent)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(options.host_names) or ["*"])
-    app.add_middleware(Limits, rate=Rate(options.requests_per_minute, options.requests_per_minute // 4))
+    rate = Rate(options.requests_per_minute, options.requests_per_minute // 4)
+    app.add_middleware(Limits, max_body=MAX_BODY, rate=rate)
     return app
 
 

@@ -1,0 +1,57 @@
+"""Servers: ports, connections that never ask, and how a server ends."""
+
+import socket
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+from fastapi import FastAPI
+
+from luxel.errors import LuxelError
+from luxel.web import listening
+from stand_ins.servers import on_loopback
+
+app = FastAPI()
+
+
+@app.get("/")
+def home() -> str:
+    return "here"
+
+
+def whole_answer(client: socket.socket) -> bytes:
+    """Head and body, which may arrive apart."""
+    answer = b""
+    while not answer.endswith(b'"here"'):
+        answer += client.recv(1000)
+    return answer
+
+
+def test_a_port_in_use_is_named() -> None:
+    with listening.listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LuxelError, match=f"127.0.0.1:{port}: Address already in use; choose another --port"):
+            listening.listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_connections_that_never_ask_are_closed(before: int, head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "KEEP_ALIVE_SECONDS", 1)
+    with on_loopback(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        for _ in range(before):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert whole_answer(client).startswith(b"HTTP/1.1 200")
+        client.sendall(head)
+        assert client.recv(1000) == b""
+
+
+def test_a_connection_may_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.2)
+    with on_loopback(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        for _ in range(3):
+            for part in (b"GET / HTTP/1.1\r\n", b"Host: a\r\n\r\n"):
+                client.sendall(part)
+            assert whole_answer(client).startswith(b"HTTP/1.1 200")
