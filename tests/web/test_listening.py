@@ -1,6 +1,7 @@
 """Servers: ports, connections that never ask, and how a server ends."""
 
 import socket
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 
 from luxel.errors import LuxelError
 from luxel.web import listening
+from luxel.web.limits import Limits
 from stand_ins.servers import on_loopback
 
 app = FastAPI()
@@ -46,6 +48,18 @@ def test_connections_that_never_ask_are_closed(before: int, head: bytes, monkeyp
             assert whole_answer(client).startswith(b"HTTP/1.1 200")
         client.sendall(head)
         assert client.recv(1000) == b""
+
+
+def test_a_body_that_was_answered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.3)
+    limited = Limits(app, max_body=1000)
+    with on_loopback(limited) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 413")
+        with pytest.raises(ConnectionError):  # noqa: PT012
+            for _ in range(500):
+                client.sendall(b"x")
+                time.sleep(0.01)
 
 
 def test_a_connection_may_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -99,16 +99,15 @@ class Limits:
             await self._too_large(send)
 
     async def _too_large(self, send: Send) -> None:
-        # The rest of the body is not read: the connection cannot be used for another request.
         text = f"the request is larger than the limit of {self._max_body} bytes"
-        await _reject(send, 413, text, [(b"connection", b"close")])
+        await _reject(send, 413, text)
 
 
 class _TooLarge(Exception):
     pass
 
 
-async def _reject(send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]]) -> None:
+async def _reject(send: Send, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     body = json.dumps({"error": text}).encode()
     start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": [*start, *_HEADERS.items()]})

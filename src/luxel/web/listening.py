@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from luxel.errors import LuxelError
 
 HEAD_SECONDS = 20.0
-"""Seconds within which a connection must have sent the head of a request; then it is closed."""
+"""Seconds within which a connection must have sent the head of a request, or the rest of one that was answered."""
 
 KEEP_ALIVE_SECONDS = 30
 
@@ -65,13 +65,17 @@ def serve_until_stopped(server: uvicorn.Server, listener: socket.socket) -> None
 
 
 class _PromptProtocol(H11Protocol):
-    """HTTP/1.1 that closes connections whose request does not begin: they would be kept open for ever."""
+    """HTTP/1.1 that closes connections which would be kept open for ever.
+
+    Those whose request does not begin, and those that still send a body which was answered, for instance as too large:
+    closed at once, the client would see a broken connection instead of the answer.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait_for_head()
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -79,12 +83,13 @@ class _PromptProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
-            self._wait_for_head()
+        answered = self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+        if answered or self.conn.their_state is h11.IDLE:
+            self._wait()
         else:
             self._stop_waiting()
 
-    def _wait_for_head(self) -> None:
+    def _wait(self) -> None:
         if self._waiting is None:
             self._waiting = self.loop.call_later(HEAD_SECONDS, self._close)
 
