@@ -30,8 +30,10 @@ WITHOUT_FAILURES = {"split", "stats", "convert", "taxonomy"}  # 0, or 2 for wron
 PAGE = Path(__file__).parents[2] / "docs" / "dataset-build.md"
 
 
-def luxel(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["dataset", *map(str, arguments)])
+def luxel(command: str, *arguments: object) -> Result:
+    """Runs a command in this process: a time limit would start another."""
+    more = ("--timeout", "0") if command in ("scan", "build") else ()
+    return CliRunner().invoke(app, ["dataset", command, *map(str, (*arguments, *more))])
 
 
 def flat(text: str) -> str:

@@ -195,13 +195,15 @@ def test_a_failed_scene_is_tried_again(tmp_path: Path) -> None:
     assert (outcome.state, len(calls)) == ("built", 1)
 
 
-def test_processes_give_the_same_bytes_as_one_and_one_that_dies_costs_its_own_scene_only(tmp_path: Path) -> None:
+def test_processes_give_the_same_bytes_and_lose_only_bad_scenes(tmp_path: Path) -> None:
+    """One process dies over its scene, another exceeds the time limit."""
     sources = sources_of(tmp_path / "in", 2)
-    crash = write_source(tmp_path / "in", "crash", 1)
+    crash, stuck = (write_source(tmp_path / "in", name, 1) for name in ("crash", "stuck"))
     make(tmp_path / "one", sources)
-    outcomes = make(tmp_path / "two", [crash, *sources], jobs=2)
-    assert [outcome.state for outcome in outcomes] == ["failed", "built", "built"]
+    outcomes = make(tmp_path / "two", [crash, *sources, stuck], jobs=2, timeout=4.0)
+    assert [outcome.state for outcome in outcomes] == ["failed", "built", "built", "failed"]
     assert "was killed" in outcomes[0].reason
+    assert "took longer than 4 s" in outcomes[3].reason
     files = sorted(place.relative_to(tmp_path / "one") for place in (tmp_path / "one/scenes").rglob("*.*"))
     assert len(files) == 2 * (3 * 4 + 6)
     for file in [*files, Path("manifest.parquet")]:

@@ -1,7 +1,7 @@
 """Small scenes for tests of the dataset builder: sources that are text files, prepared without any picture library.
 
 A source file holds a seed. Words in its name make trouble: "broken" fails as a damaged picture does, "bug" as a mistake
-of ours, "crash" takes its process along, "slow" takes a moment.
+of ours, "crash" takes its process along, "slow" takes a moment, "stuck" a minute.
 """
 
 import os
@@ -47,6 +47,8 @@ def prepare(source: SceneSource, *, short_side: int, max_megapixels: float, rule
         os.kill(os.getpid(), signal.SIGKILL)
     if "slow" in file.name:
         time.sleep(0.4)
+    if "stuck" in file.name:
+        time.sleep(60)
     light = procedural_scene(np.random.default_rng(int(file.read_text())), height=short_side, width=short_side * 3 // 2)
     levels = ["N2", "P0", "P2"]
     evs = [float(LEVELS[level]) for level in levels]

@@ -69,17 +69,24 @@ def build_dataset(
     name: str = "",
     taxonomy: Path | None = None,
     max_megapixels: float = 200.0,
+    timeout: float | None = None,
     prepare: Prepare = prepare_scene,
     progress: Callable[[SceneOutcome], None] = lambda outcome: None,
 ) -> list[SceneOutcome]:
-    """Builds or completes a dataset in `out`; returns one outcome per source, in their order.
+    """Builds or completes a dataset; returns one outcome per source, in their order.
 
-    sources: from `scan`. jobs: processes; 1 works in this one. rebuild: accept other settings than the folder was
-    built with and build every scene again. name: of the dataset in its card, default the folder's name.
+    sources: from `scan`.
+    out: the dataset's folder.
+    settings: what decides the pixels besides the sources.
+    jobs: processes; 1 without a time limit works in this one.
+    rebuild: accept other settings than the folder was built with and build every scene again.
+    name: of the dataset in its card, default the folder's name.
     taxonomy: TOML of the names of tags, which becomes the dataset's own; None keeps the one it has, at first luxel's.
-    max_megapixels: larger source pictures fail. prepare: what turns a source into a prepared scene; must pickle for
-    jobs > 1. progress: called with each outcome as it comes. Raises DatasetError: other settings, two sources of one
-    name, a folder in use or no dataset, a full disk.
+    max_megapixels: larger source pictures fail.
+    timeout: seconds for each file of a scene, in a process that is ended then; None: no limit.
+    prepare: turns a source into a prepared scene; must pickle for processes.
+    progress: called with each outcome as it comes.
+    Raises DatasetError: other settings, two sources of one name, a folder in use or no dataset, a full disk.
     """
     twice = [scene for scene, n in Counter(source.scene_id for source in sources).items() if n > 1]
     if twice:
@@ -96,8 +103,17 @@ def build_dataset(
             else:
                 todo.append(source)
         work = partial(build_scene, out=out, settings=settings, max_megapixels=max_megapixels, prepare=prepare)
-        for index, result in results(todo, partial(_worker, work), jobs=min(jobs, len(todo))):
+        limited = results(
+            todo,
+            partial(_worker, work),
+            jobs=min(jobs, len(todo)),
+            timeout=timeout if todo else None,
+            files=lambda source: len(source.frames),
+        )
+        for index, result in limited:
             source = todo[index]
+            if isinstance(result, TaskError):
+                remove_leftovers(out / "scenes")
             outcome = failure(source, result.reason) if isinstance(result, TaskError) else result
             outcomes[source.scene_id] = outcome
             progress(outcome)

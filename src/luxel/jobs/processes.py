@@ -365,10 +365,14 @@ def results(
     *,
     jobs: int,
     timeout: float | None = None,
+    files: Callable[[Task], int] = lambda task: 1,
 ) -> Iterator[tuple[int, Result | TaskError]]:
     """(index of the task, its result or `TaskError`), as results come.
 
-    start, timeout: as in `Pool`. jobs: processes; 1 without a time limit works in this process.
+    start: as in `Pool`.
+    jobs: processes; 1 without a time limit works in this process.
+    timeout: seconds for each file of a task, None for no limit.
+    files: how many files a task is.
     Raises the LuxelError that `start` or a task raised. Then, and when the caller stops early, the processes are ended.
 
     >>> from functools import partial
@@ -383,7 +387,8 @@ def results(
         numbered = enumerate(tasks)
         while True:
             while len(pending) < _AHEAD * jobs and (item := next(numbered, None)) is not None:
-                pending[pool.submit(item[1])] = item[0]
+                limit = None if timeout is None else timeout * files(item[1])
+                pending[pool.submit(item[1], timeout=limit)] = item[0]
             if not pending:
                 return
             for future in wait(pending, return_when=FIRST_COMPLETED).done:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from luxel.cli.console import Column, Progress, print_table, put, require, say
-from luxel.cli.dataset.material import scenes_in
+from luxel.cli.dataset.material import scan_time_limit, scenes_in
 from luxel.cli.dataset.options import (
     CoresOption,
     DatasetArgument,
@@ -17,7 +17,7 @@ from luxel.cli.dataset.options import (
     TaxonomyOption,
     ViewsOption,
 )
-from luxel.cli.options import MaxMegapixelsOption
+from luxel.cli.options import MaxMegapixelsOption, TimeoutOption, time_limit
 
 
 def build(
@@ -32,6 +32,7 @@ def build(
     short_side: Annotated[int, typer.Option(help="Short side of every picture, in pixels.", min=64)] = 512,
     name: Annotated[str, typer.Option(help="Name of the dataset; default: that of its folder.", metavar="TEXT")] = "",
     max_megapixels: MaxMegapixelsOption = 200.0,
+    timeout: TimeoutOption = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Accept other settings than before and build every scene again.")
     ] = False,
@@ -39,7 +40,8 @@ def build(
     """Build a dataset, or resume one: scan, align, make references, label, write.
 
     Killed anywhere, the same command resumes where it stopped. Scenes that are there stay, unless their source files
-    changed. A scene that cannot be used is a row of report.json with the reason.
+    changed. A scene that cannot be used is a row of report.json with the reason. The time limit of a scene is that of
+    its files together.
 
     \b
     Examples:
@@ -55,7 +57,10 @@ def build(
     from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.processes import usable_cores
 
-    found = scenes_in(sources, tags, views, taxonomy or taxonomy_file(out), gap, max_megapixels)
+    found = scenes_in(
+        sources, tags, views=views, taxonomy=taxonomy or taxonomy_file(out), gap=gap, max_megapixels=max_megapixels,
+        timeout=scan_time_limit(timeout, sources),
+    )  # fmt: skip
     with Progress("building", len(found)) as bar:
 
         def report(outcome: SceneOutcome) -> None:
@@ -74,6 +79,7 @@ def build(
                 name=name,
                 taxonomy=taxonomy,
                 max_megapixels=max_megapixels,
+                timeout=time_limit(timeout, sum(len(source.frames) for source in found)),
                 progress=report,
             )
         except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import typer
 
 from luxel.cli.console import Cell, Column, Progress, print_table, put, require, say
 from luxel.cli.dataset.options import GapOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
-from luxel.cli.options import JsonOption, MaxMegapixelsOption
+from luxel.cli.options import JsonOption, MaxMegapixelsOption, TimeoutOption, time_limit
 
 if TYPE_CHECKING:
     from luxel.dataset.sources.scan import SceneSource
@@ -22,6 +22,7 @@ def scan(
     views: ViewsOption = 1,
     gap: GapOption = 5.0,
     max_megapixels: MaxMegapixelsOption = 200.0,
+    timeout: TimeoutOption = None,
     json: JsonOption = False,
 ) -> None:
     """What scenes there are in files and folders; nothing is written.
@@ -36,10 +37,14 @@ def scan(
     require("dataset", "luxel dataset scan")
     from json import dumps
 
-    found = scenes_in(sources, tags, views, taxonomy, gap, max_megapixels)
-    unreadable = [frame.file for source in found for frame in source.frames if not frame.width]
-    for file in unreadable:
-        say(f"{file}: cannot be read; its scene will fail or lose this frame")
+    found = scenes_in(
+        sources, tags, views=views, taxonomy=taxonomy, gap=gap, max_megapixels=max_megapixels,
+        timeout=scan_time_limit(timeout, sources),
+    )  # fmt: skip
+    unreadable = [frame for source in found for frame in source.frames if not frame.width]
+    for frame in unreadable:
+        if frame.format != "unknown":  # else the scan said why
+            say(f"{frame.file}: its size cannot be read; its scene will fail or lose this frame")
     if json:
         put(*(dumps(_facts(source)) for source in found))
     else:
@@ -101,7 +106,7 @@ def tags(
     if out.exists():
         raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
     tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
-    found = scenes_in(sources, given, views, taxonomy, gap, max_megapixels)
+    found = scenes_in(sources, given, views=views, taxonomy=taxonomy, gap=gap, max_megapixels=max_megapixels)
     rows: list[Suggestion] = []
     with Progress("looking", len(found)) as progress:
         progress.update(0)
@@ -194,12 +199,14 @@ def taxonomy(
 def scenes_in(
     sources: list[Path],
     tags: Path | None = None,
+    *,
     views: int = 1,
     taxonomy: Path | None = None,
     gap: float = 5.0,
     max_megapixels: float = 200.0,
+    timeout: float | None = None,
 ) -> "list[SceneSource]":
-    """Scenes found in files and folders; DatasetError if there is none."""
+    """Scenes found in files and folders; DatasetError if there is none. Options as those of `scan_sources`."""
     from luxel.dataset.sources.scan import scan_sources
     from luxel.dataset.sources.taxonomy import load_taxonomy
     from luxel.errors import DatasetError
@@ -222,12 +229,18 @@ def scenes_in(
             views=views,
             gap=gap,
             max_megapixels=max_megapixels,
+            timeout=timeout,
             warn=say,
             progress=report,
         )
     if not found:
         raise DatasetError(f"no picture in {', '.join(map(str, sources))}; give the folders of your source material")
     return found
+
+
+def scan_time_limit(timeout: float | None, sources: list[Path]) -> float | None:
+    """Seconds that a file may take in a scan; a folder counts as several files."""
+    return time_limit(timeout, sum(2 if source.is_dir() else 1 for source in sources))
 
 
 def _facts(source: "SceneSource") -> dict[str, object]:

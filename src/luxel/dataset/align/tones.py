@@ -43,6 +43,11 @@ class Tones:
         )
         return Tones(np.asarray(moved), share > 0.99)
 
+    def turned(self, quarters: int) -> "Tones":
+        """Tones turned counterclockwise by quarter turns."""
+        light, seen = (np.rot90(part, quarters) for part in (self.lightness, self.seen))
+        return Tones(np.ascontiguousarray(light, dtype=np.float32), np.ascontiguousarray(seen, dtype=np.bool_))
+
     def shrunk(self, short_side: int) -> "Tones":
         """Seen tones averaged down to a short side; a pixel is seen if most of what it averages is."""
         height, width = self.lightness.shape

@@ -18,13 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from luxel import images
-from luxel.dataset.align.same_scene import COARSE_SIDE
-from luxel.dataset.align.tones import Tones, tones
+from luxel.dataset.align.tones import Tones
 from luxel.dataset.sources.bracket_csv import BRACKET_FILES, frames_of_csv
-from luxel.dataset.sources.camera_data import CameraData, camera_data
+from luxel.dataset.sources.camera_data import CameraData
 from luxel.dataset.sources.grouping import MAX_GAP, Place, Shot, places
 from luxel.dataset.sources.panorama import ASPECTS, USABLE_ELEVATION
 from luxel.dataset.sources.source_files import INDEX, source_files
+from luxel.dataset.sources.source_reader import SourceReader
 from luxel.dataset.sources.taxonomy import AXES, Taxonomy, load_taxonomy, read_tags
 from luxel.errors import DatasetError, ImageError
 
@@ -85,6 +85,9 @@ class SceneSource:
 _Named = tuple[SceneSource, Path]
 """A scene, and the first file of its group."""
 
+FactsOf = Callable[[Path], CameraData]
+"""Reads the header of a file; one that cannot be read is of unknown format."""
+
 Progress = Callable[[str, str, int | None], None]
 """Called with what is being done, the name of the file it is done to, and the number of files, None if not known."""
 
@@ -97,6 +100,7 @@ def scan_sources(
     views: int = 1,
     gap: float = MAX_GAP,
     max_megapixels: float = 200.0,
+    timeout: float | None = None,
     warn: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda what, file, total: None,
 ) -> list[SceneSource]:
@@ -108,7 +112,8 @@ def scan_sources(
     views: number of views of every panorama (an HDR or EXR picture twice as wide as high).
     gap: seconds, see `grouping.MAX_GAP`.
     max_megapixels: larger pictures are not opened where frames are compared.
-    warn: called with one line for each symbolic link and each unknown column of a CSV.
+    timeout: seconds that one file may take to be read, in a process of its own; None: no limit.
+    warn: called with one line for each file that cannot be read, symbolic link, and unknown column of a CSV.
     progress: see `Progress`.
     Raises DatasetError: a path that does not exist, a wrong CSV, tags for something that is not there.
     """
@@ -116,24 +121,32 @@ def scan_sources(
     given = read_tags(tags, names) if tags is not None else {}
     files = source_files(map(Path, paths), warn=warn)
     indexes = {file.parent: read_tags(file, names) for file in files if file.name == INDEX}
-    found: list[_Named] = []
-    claimed: set[Path] = set()
-    for file, root in files.items():
-        if file.name in BRACKET_FILES:
-            brackets, used = _csv_brackets(file, root, warn)
-            found += brackets
-            claimed |= used
-    shots, notes = _without_twins(_shots(files, claimed, progress))
-    light = [s for s in shots if s.facts.light and s.facts.format != "RAW"]
-    camera = [s for s in shots if not (s.facts.light and s.facts.format != "RAW")]
-    found += [(scene, shot.file) for shot in light for scene in _light_scenes(shot, views)]
+    with SourceReader(timeout=timeout, max_megapixels=max_megapixels) as reader:
 
-    def look(shot: Shot) -> Tones:
-        progress("comparing frames", shot.file.name, None)
-        pixels = images.read(shot.file, max_megapixels=max_megapixels).pixels
-        return tones(np.rot90(pixels, shot.turn), COARSE_SIDE)
+        def facts_of(file: Path) -> CameraData:
+            try:
+                return reader.header(file)
+            except ImageError as error:
+                # Still a scene: preparing it will fail with the reason, which the report states.
+                warn(str(error))
+                return CameraData(format="unknown", light=False)
 
-    found += _camera_scenes(camera, notes, look, gap)
+        def look(shot: Shot) -> Tones:
+            progress("comparing frames", shot.file.name, None)
+            return reader.tones(shot.file).turned(shot.turn)
+
+        found: list[_Named] = []
+        claimed: set[Path] = set()
+        for file, root in files.items():
+            if file.name in BRACKET_FILES:
+                brackets, used = _csv_brackets(file, root, facts_of, warn)
+                found += brackets
+                claimed |= used
+        shots, notes = _without_twins(_shots(files, claimed, facts_of, progress))
+        light = [s for s in shots if s.facts.light and s.facts.format != "RAW"]
+        camera = [s for s in shots if not (s.facts.light and s.facts.format != "RAW")]
+        found += [(scene, shot.file) for shot in light for scene in _light_scenes(shot, views)]
+        found += _camera_scenes(camera, notes, look, gap)
     scenes = _together(_unique(found))
     used_names: set[str] = set()
     tagged = [_tagged(scene, given, indexes, used_names) for scene in scenes]
@@ -147,17 +160,12 @@ def scan_sources(
     return sorted(tagged, key=lambda scene: scene.scene_id)
 
 
-def _shots(files: dict[Path, Path], claimed: set[Path], progress: Progress) -> list[Shot]:
+def _shots(files: dict[Path, Path], claimed: set[Path], facts_of: FactsOf, progress: Progress) -> list[Shot]:
     """Facts of every picture that no CSV claims."""
     wanted = [f for f in files if f.suffix.lower() in images.SUFFIXES and f.resolve() not in claimed]
     shots = []
     for file in wanted:
-        try:
-            facts = camera_data(file)
-        except ImageError:
-            # Still a scene: preparing it will fail with the reason, which the report states.
-            facts = CameraData(format="unknown", light=False)
-        shots.append(Shot(file, files[file], facts))
+        shots.append(Shot(file, files[file], facts_of(file)))
         progress("reading headers", file.name, len(wanted))
     return shots
 
@@ -189,17 +197,16 @@ def _one_shot(raw: CameraData, other: CameraData) -> bool:
     return same_device and abs(raw.taken - other.taken) <= PAIR_TOLERANCE
 
 
-def _csv_brackets(file: Path, root: Path, warn: Callable[[str], None]) -> tuple[list[_Named], set[Path]]:
+def _csv_brackets(
+    file: Path, root: Path, facts_of: FactsOf, warn: Callable[[str], None]
+) -> tuple[list[_Named], set[Path]]:
     """Scenes of a bracket CSV and the files it names."""
     scenes, used = [], set()
     for name, rows in frames_of_csv(file, warn=warn).items():
         frames, facts = [], []
         for row in rows:
             used.add(row.file)
-            try:
-                data = camera_data(row.file)
-            except ImageError:
-                data = CameraData(format="unknown", light=False)  # dropped, with the reason, when it is developed
+            data = facts_of(row.file)
             facts.append(data)
             frames.append(
                 FrameSource(
