@@ -9,7 +9,7 @@ float32 NumPy products; "released / this" is how many times as long the authors'
 times, on the picture paired with itself as their script runs it. The differences are from the map of torch float32.
 Prints a Markdown table for docs/performance.md. Needs `luxel[train]`; OpenVINO is measured if installed.
 
-torch asks the system for its buffers anew in every run and lets waiting threads spin. On virtual machines, where page
+torch asks the system for its buffers again in every run and lets waiting threads spin. On virtual machines, where page
 faults are dear, and on busy ones that alone can double or triple its time, which would flatter the other runtimes. So
 the script starts itself again with memory kept and waiting threads asleep; `--as-is` measures without.
 """

@@ -1,4 +1,4 @@
-"""What a change to the training recipe does at equal cost: short runs from nothing, each change with several seeds.
+"""What a change to the training recipe does at equal cost: short runs from scratch, each change with several seeds.
 
 Every batch of every row has about the same number of pixels (262,144), so equal steps are about equal cost; the table
 says what a step took. Prints a markdown table: MAE on 71 of the validation pictures, mean and range over the seeds, and

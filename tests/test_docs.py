@@ -136,5 +136,5 @@ def test_faults_are_found(line: str, expected: str | None) -> None:
     assert fault(arguments) == expected
 
 
-def test_a_line_without_luxel_is_no_call() -> None:
+def test_a_line_without_luxel_is_not_a_call() -> None:
     assert list(calls("pip install 'luxel[dataset]' > luxel.log")) == []

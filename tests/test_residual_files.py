@@ -1,4 +1,4 @@
-"""Residual maps as 16-bit codes: round trip, fixed points, refusals."""
+"""Residual maps as 16-bit codes: round trip, fixed points, rejections."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_maps_come_back_to_half_a_step_and_keep_their_sign() -> None:
     )
 
 
-def test_wrong_arrays_are_refused() -> None:
+def test_wrong_arrays_are_rejected() -> None:
     with pytest.raises(ValueError, match="shape"):
         encode_residual(np.zeros((2, 2, 3)))
     with pytest.raises(ValueError, match="not numbers"):

@@ -7,7 +7,7 @@ assess_many                     a stream of pictures in, their assessments out, 
 load_model                      the torch network with the shipped weights (train extra)
 ExposureLoss                    the map as a differentiable training loss (train extra)
 ExposureResidual                the mean residual of a stream of pictures, a torchmetrics metric (train extra)
-LuxelError                      what every error of luxel that a user can mend derives from
+LuxelError                      what every error of luxel that a user can fix derives from
 """
 
 from typing import TYPE_CHECKING, Any

@@ -168,7 +168,7 @@ def _check_finite(metric: str, true: Float64Array, predicted: Float64Array) -> N
     for which, values in (("true", true), ("predicted", predicted)):
         bad = int(np.count_nonzero(~np.isfinite(values)))
         if bad:
-            raise LuxelError(f"{metric}: {bad} of {values.size} {which} values are nan or infinite; mend them first")
+            raise LuxelError(f"{metric}: {bad} of {values.size} {which} values are nan or infinite; fix them first")
 
 
 def _check_range(metric: str, data_range: float) -> None:

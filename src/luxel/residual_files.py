@@ -16,7 +16,7 @@ from luxel.jobs.records import open_regular
 from luxel.photometry import FloatArray
 
 ENDINGS = (".residual.png", ".npy")
-"""File names that end so are taken for saved maps without being told."""
+"""File names that end so are taken for saved maps without an option."""
 
 RELEASED_SCALE = 255
 """The released IEA40K maps hold residual x 255 as signed integers."""
@@ -71,7 +71,7 @@ def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[
     try:
         with open_regular(path):
             pass
-        with np.errstate(over="ignore"):  # of sizes that no file has; NumPy refuses them after that
+        with np.errstate(over="ignore"):  # of sizes that no file has; NumPy rejects them after that
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(mapped, np.ndarray):
             raise ValueError("it is a bundle of arrays")
@@ -93,7 +93,7 @@ def read_saved_map(path: str | Path) -> FloatArray:
 
     path: 16-bit grey PNG as `luxel assess --residual` writes it (`luxel.residual_files`), or .npy with float [H, W] in
     [-1, 1], or with signed integers as the released IEA40K maps (residual x 255).
-    Raises ImageError: missing, damaged, a PNG of 8 bit or of colours, another shape, values that are no residuals.
+    Raises ImageError: missing, damaged, a PNG of 8 bit or of colours, another shape, values that are not residuals.
     """
     path = Path(path)
     if path.suffix.lower() != ".npy":

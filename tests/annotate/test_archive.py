@@ -31,7 +31,7 @@ def test_the_round_trip_is_byte_equal(database: Database, dataset: Path, archive
         tasks = [(s.get_one(Task, 1), s) for s in (one, two)]
         assert verify(two) == 3
         assert len({map_of(s, dataset, task).sha256 for task, s in tasks}) == 1
-    annotate(other, dataset, "anna", [brush(700)], "residual")  # work goes on
+    annotate(other, dataset, "anna", [brush(700)], "residual")  # work continues
 
 
 def test_a_backup_waits_for_nobody(database: Database, dataset: Path, tmp_path: Path) -> None:

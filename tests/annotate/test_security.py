@@ -23,20 +23,20 @@ def port(database: Database, dataset: Path) -> Iterator[int]:
 
 
 def test_strangers_get_nothing(port: int) -> None:
-    stranger = Client(port)
+    anonymous = Client(port)
     for path in ("/api/session", "/api/tasks/mine", "/api/frames/1/image.png", "/api/users", "/api/scenes/1/facts"):
-        assert stranger.get(path).status == 401
-    assert stranger.post("/api/tasks/next").status == 401
-    assert stranger.get("/").headers["location"] == "/login"
+        assert anonymous.get(path).status == 401
+    assert anonymous.post("/api/tasks/next").status == 401
+    assert anonymous.get("/").headers["location"] == "/login"
     assert Client(port, cookie="luxel_session=made-up").get("/api/session").status == 401
 
 
 def test_a_wrong_password_says_nothing_of_the_name_and_is_slowed(port: int, database: Database) -> None:
-    stranger = Client(port)
-    answers = [stranger.post("/api/session", {"name": n, "password": "wrong wrong"}) for n in ("anna", "nobody")]
+    anonymous = Client(port)
+    answers = [anonymous.post("/api/session", {"name": n, "password": "wrong wrong"}) for n in ("anna", "nobody")]
     assert {a.status for a in answers} == {403}
     assert len({a.body for a in answers}) == 1
-    statuses = [stranger.post("/api/session", {"name": "anna", "password": "wrong"}).status for _ in range(12)]
+    statuses = [anonymous.post("/api/session", {"name": "anna", "password": "wrong"}).status for _ in range(12)]
     assert statuses[-1] == 429
     with database.reading() as session:
         stored = session.execute(text("SELECT password_hash FROM person")).scalars().all()

@@ -180,8 +180,8 @@ def test_a_released_task_goes_to_somebody_else(person: Callable[[str], Client]) 
 
 
 def test_health_and_counts(port: int, person: Callable[[str], Client]) -> None:
-    stranger = Client(port)
-    assert stranger.get("/healthz").json["status"] == "ok"
-    assert stranger.get("/readyz").status == 200
+    anonymous = Client(port)
+    assert anonymous.get("/healthz").json["status"] == "ok"
+    assert anonymous.get("/readyz").status == 200
     work(person("anna"), "residual", brush(1), brush(2))
-    assert b"luxel_annotate_operations 2\n" in stranger.get("/metrics").body
+    assert b"luxel_annotate_operations 2\n" in anonymous.get("/metrics").body

@@ -162,7 +162,7 @@ def test_undo_and_redo_keep_their_order() -> None:
         {"kind": "nothing"},
     ],
 )
-def test_what_is_no_operation_is_rejected(payload: dict[str, object]) -> None:
+def test_what_is_not_an_operation_is_rejected(payload: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         read_operation(payload)
 

@@ -118,7 +118,7 @@ def test_float_rounding_outside_the_range_is_tolerated_and_clipped(judge: Assess
         (None, "NoneType object"),
     ],
 )
-def test_arrays_that_are_no_picture_are_refused(judge: Assessor, image: object, message: str) -> None:
+def test_arrays_that_are_not_images_are_rejected(judge: Assessor, image: object, message: str) -> None:
     with pytest.raises(ImageError, match=message) as caught:
         judge.assess(image)
     assert "\n" not in str(caught.value)
@@ -198,7 +198,7 @@ def test_save_writes_what_is_asked_for_and_says_where(judge: Assessor, tmp_path:
     assert result.save(tmp_path / "array", heatmap=False) == [tmp_path / "array" / "assessment.residual.png"]
 
 
-def test_save_takes_the_pictures_name_and_refuses_bad_places(judge: Assessor, tmp_path: Path) -> None:
+def test_save_takes_the_pictures_name_and_rejects_bad_places(judge: Assessor, tmp_path: Path) -> None:
     Image.fromarray(picture(90, 120)).save(tmp_path / "photo.png")
     result = judge.assess(tmp_path / "photo.png")
     assert result.save(tmp_path / "out", residual=False) == [tmp_path / "out" / "photo.heatmap.jpg"]
@@ -208,7 +208,7 @@ def test_save_takes_the_pictures_name_and_refuses_bad_places(judge: Assessor, tm
         result.save(tmp_path, "../x")
 
 
-def test_bad_options_are_refused(weights: Path, tmp_path: Path) -> None:
+def test_bad_options_are_rejected(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(LuxelError, match="working_size=31: give 32"):
         Assessor(weights, working_size=31)
     with pytest.raises(LuxelError, match=r"threshold=1\.5"):

@@ -143,7 +143,7 @@ def test_rows_say_what_the_assessor_says(tmp_path: Path, settings: Settings) -> 
     assert json.loads(tables.json_line(row)) == row
 
 
-def test_a_bad_picture_is_a_row_and_the_run_goes_on(tmp_path: Path, settings: Settings) -> None:
+def test_a_bad_picture_is_a_row_and_the_run_continues(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     write_picture(tmp_path / "c.jpg")
@@ -203,7 +203,7 @@ def test_outputs_never_replace_a_picture(tmp_path: Path, weights: Path) -> None:
     assert len(list(Run(images_in([str(a), str(b)]), chosen, out=tmp_path / "out").rows())) == 2
 
 
-def test_what_cannot_go_on_ends_the_run(tmp_path: Path, settings: Settings) -> None:
+def test_what_cannot_continue_ends_the_run(tmp_path: Path, settings: Settings) -> None:
     a = write_picture(tmp_path / "a.jpg")
     with pytest.raises(WeightsError):
         Run(images_in([str(a)]), Settings(weights=tmp_path / "gone.onnx"), out=tmp_path / "out")
@@ -221,7 +221,7 @@ def test_what_cannot_go_on_ends_the_run(tmp_path: Path, settings: Settings) -> N
     assert "cannot be written" in row["error"], "only this picture has no place there"
 
 
-# Going on -----------------------------------------------------------------------------------------------------------
+# Resuming -----------------------------------------------------------------------------------------------------------
 
 
 def counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Row], list[str]]:
@@ -401,7 +401,7 @@ def test_a_failed_write_leaves_the_old_table(tmp_path: Path, rows: list[Row], mo
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text there")
-def test_a_file_name_that_is_no_text_goes_through(tmp_path: Path, settings: Settings) -> None:
+def test_a_file_name_that_is_not_text_goes_through(tmp_path: Path, settings: Settings) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     try:
         write_picture(tmp_path / "in" / name)

@@ -73,7 +73,7 @@ def test_an_untrained_head_is_the_literal_score(tmp_path: Path) -> None:
         lambda p: p.unlink(),
     ],
 )
-def test_what_is_not_a_head_is_refused_in_one_line(tmp_path: Path, spoil: object) -> None:
+def test_what_is_not_a_head_is_rejected_in_one_line(tmp_path: Path, spoil: object) -> None:
     path = written(tmp_path / "head.npz")
     spoil(path)  # type: ignore[operator]
     with pytest.raises(WeightsError, match=r"head\.npz: ") as caught:

@@ -56,7 +56,7 @@ def test_the_zones_are_those_of_the_zones_module_however_the_picture_is_stored()
 
 
 @pytest.mark.parametrize("stops", [-3.0, -1.5, 1.0, 2.0])
-def test_what_one_compensation_mends_is_no_bracket(stops: float) -> None:
+def test_what_one_compensation_corrects_is_not_a_bracket(stops: float) -> None:
     scene = RNG.uniform(0.04, 0.12, (60, 60, 1)).repeat(3, axis=2)
     image = to_srgb(expose(scene, -stops))
     residual = lightness(to_srgb(scene)) - lightness(image)
@@ -197,7 +197,7 @@ def test_raw_numbers_of_a_picture(tmp_path: Path) -> None:
     assert any(line.startswith("raw        headroom 2.0 EV") for line in numbers.lines())
 
 
-def test_files_that_are_no_raw(tmp_path: Path) -> None:
+def test_files_that_are_not_raw(tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", np.zeros((9, 9, 3), dtype=np.uint8))
     for name in ("a.png", "gone.dng"):
         with pytest.raises(ImageError) as caught:
@@ -286,7 +286,7 @@ def test_zebra_stripes_only_what_is_near_an_end() -> None:
     assert ((dark == (40, 70, 220)).all(-1)[1:, 1:] == (dark == (40, 70, 220)).all(-1)[:-1, :-1]).all()
 
 
-def test_stripes_go_on_across_the_strips_a_picture_is_painted_in() -> None:
+def test_stripes_continue_across_the_strips_of_an_image() -> None:
     white = np.full((700, 90, 3), 255, dtype=np.uint8)
     striped = (zebra(white)[:700] == (225, 30, 30)).all(-1)
     left = (striped.shape[1] - 90) // 2
@@ -321,7 +321,7 @@ def test_every_picture_comes_with_a_legend_below(kind: str, palette: str) -> Non
 
 
 @pytest.mark.parametrize("kind", sorted(DRAWINGS))
-def test_pictures_refuse_what_they_cannot_draw(kind: str) -> None:
+def test_pictures_reject_what_they_cannot_draw(kind: str) -> None:
     with pytest.raises(ValueError, match=r"give \[H, W, 3\]"):
         DRAWINGS[kind](np.zeros((4, 4), dtype=np.uint8))
     with pytest.raises(ValueError, match="no palette 'blue'; choose one of classic, safe"):

@@ -1,4 +1,4 @@
-"""Inference engines behind one call: the contract, agreement between engines, and every refusal."""
+"""Inference engines behind one call: the contract, agreement between engines, and every rejection."""
 
 import subprocess
 import sys
@@ -102,7 +102,7 @@ def test_damaged_weights_are_not_passed_off_as_a_map(tmp_path: Path) -> None:
         ({"inputs": ("image", 1, ["B", 3, "H", 64])}, "takes one size only"),
     ],
 )
-def test_graphs_outside_the_contract_are_refused(backend: str, tmp_path: Path, ports: dict, message: str) -> None:
+def test_graphs_outside_the_contract_are_rejected(backend: str, tmp_path: Path, ports: dict, message: str) -> None:
     identity = [onnx_files.helper.make_node("Identity", ["image"], ["residual"])]
     path = tmp_path / "other.onnx"
     if "outputs" in ports:
@@ -114,7 +114,7 @@ def test_graphs_outside_the_contract_are_refused(backend: str, tmp_path: Path, p
 
 
 @pytest.mark.parametrize(("names", "wrong"), [(("picture", "residual"), "input"), (("image", "score"), "output")])
-def test_wrong_names_are_refused(backend: str, tmp_path: Path, names: tuple[str, str], wrong: str) -> None:
+def test_wrong_names_are_rejected(backend: str, tmp_path: Path, names: tuple[str, str], wrong: str) -> None:
     shape = ["B", 3, "H", "W"]
     nodes = [onnx_files.helper.make_node("Identity", [names[0]], [names[1]])]
     path = onnx_files.save_graph(
@@ -124,7 +124,7 @@ def test_wrong_names_are_refused(backend: str, tmp_path: Path, names: tuple[str,
         runtime.load(path, backend=backend)
 
 
-def test_missing_and_broken_files_are_refused(backend: str, tmp_path: Path) -> None:
+def test_missing_and_broken_files_are_rejected(backend: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"absent\.onnx: no such weights file"):
         runtime.load(tmp_path / "absent.onnx", backend=backend)
     with pytest.raises(WeightsError, match="no such weights file"):

@@ -36,14 +36,14 @@ def test_metadata_give_the_name_and_are_checked_against_the_file(file: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"name": 3, "sha256": {}}', '{"name": "x", "sha256": "abc"}'])
-def test_broken_metadata_are_refused(file: Path, text: str) -> None:
+def test_broken_metadata_are_rejected(file: Path, text: str) -> None:
     file.with_suffix(".json").write_text(text)
     with pytest.raises(WeightsError, match=r"mine\.json: ") as caught:
         weights.describe(file)
     assert "\n" not in str(caught.value)
 
 
-def test_missing_and_wrong_files_are_refused(file: Path, tmp_path: Path) -> None:
+def test_missing_and_wrong_files_are_rejected(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such weights file"):
         weights.locate(tmp_path / "absent.onnx")
     with pytest.raises(WeightsError, match=r"end in \.onnx here; \.safetensors is needed"):

@@ -265,7 +265,7 @@ def test_errors_of_ours_are_one_line_without_traceback(tmp_path: Path) -> None:
         assert ended.stderr.startswith("luxel: ")
 
 
-# Stopping and going on ----------------------------------------------------------------------------------------------
+# Stopping and resuming ----------------------------------------------------------------------------------------------
 
 
 COUNT = 12
@@ -347,7 +347,7 @@ def test_killed_at_any_point_it_loses_only_what_was_in_flight(many: Path, slow_w
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(many: Path, slow_weights: Path, jobs: int) -> None:
+def test_ctrl_c_stops_cleanly_and_says_how_to_resume(many: Path, slow_weights: Path, jobs: int) -> None:
     process = start(many, slow_weights, jobs)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)

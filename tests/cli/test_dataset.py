@@ -167,7 +167,7 @@ def test_build_check_stats_split(built: Path) -> None:
     assert luxel("check", built).exit_code == 0
 
 
-def test_building_again_keeps_and_other_settings_are_refused(material: Path, built: Path) -> None:
+def test_building_again_keeps_and_other_settings_are_rejected(material: Path, built: Path) -> None:
     again = luxel("build", material, "--out", built, "--short-side", 96, "--jobs", 1)
     assert "0 scenes built, 3 kept" in again.stdout
     assert read_json(built / "dataset.json")["name"] == "Small set"

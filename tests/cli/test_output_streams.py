@@ -42,14 +42,14 @@ def test_a_full_stdout_is_one_line(options: str, folder: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs bash")
 @pytest.mark.parametrize("command", ["assess IN", "light IN --json", "criteria list"])
-def test_a_reader_that_goes_away_is_no_traceback(command: str, folder: Path) -> None:
+def test_a_reader_that_goes_away_is_not_traceback(command: str, folder: Path) -> None:
     done = shell(f"{LUXEL} {command.replace('IN', str(folder / 'in'))} | head -c 1")
     assert len(done.stdout) == 1
     assert done.stderr == ""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs bash")
-def test_a_closed_stdout_or_stderr_is_no_fault(folder: Path) -> None:
+def test_a_closed_stdout_or_stderr_is_not_fault(folder: Path) -> None:
     for closed in (">&-", ">&- 2>&-"):
         done = shell(f"{LUXEL} assess {folder}/in --out {folder}/out {closed}")
         assert done.returncode == 0, closed

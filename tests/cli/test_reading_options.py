@@ -42,9 +42,9 @@ def arguments(command: str, file: Path) -> list[object]:
 def test_the_option_of_the_message_exists(luxel: Callable[..., Result], tmp_path: Path, command: str) -> None:
     (tmp_path / "in").mkdir()
     file = save(tmp_path / "in" / "a.png", photo(100, 120))
-    refused = luxel(command, *arguments(command, file), "--max-megapixels", 0.01)
-    assert refused.exit_code in (1, 2), refused.output
-    assert "--max-megapixels" in refused.output
+    rejected = luxel(command, *arguments(command, file), "--max-megapixels", 0.01)
+    assert rejected.exit_code in (1, 2), rejected.output
+    assert "--max-megapixels" in rejected.output
     assert luxel(command, *arguments(command, file), "--max-megapixels", 0.02).exit_code == 0
     assert luxel(command, *arguments(command, file), "--max-megapixels", 0).exit_code == 2
 

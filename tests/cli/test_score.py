@@ -168,7 +168,7 @@ def test_many_regions_are_cut_on_a_terminal_the_worst_first(run: Callable[..., R
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "expected"),
     [
         (("maps/gone.npy",), 1, "no such file"),
         (("maps/sky.npy", "--criteria", "nigth"), 2, "did you mean 'night'?"),
@@ -193,16 +193,16 @@ def test_bad_input_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     code: int,
-    told: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(folder)
     result = run("score", *arguments)
     assert result.exit_code == code, result.output
-    assert told in " ".join(result.output.split())
+    assert expected in " ".join(result.output.split())
     assert "Traceback" not in result.output
     if code == 1:
         error = rows_of(run("score", *arguments, "--json"))[0]["error"]
-        assert told in error
+        assert expected in error
         assert "\n" not in error
 
 
@@ -303,9 +303,9 @@ def test_saved_maps_come_back(tmp_path: Path) -> None:
     assert not is_saved_map("photo.png")
 
 
-def test_files_that_are_no_maps(tmp_path: Path) -> None:
-    def fails(told: str, path: Path) -> None:
-        with pytest.raises(ImageError, match=told) as caught:
+def test_files_that_are_not_maps(tmp_path: Path) -> None:
+    def fails(expected: str, path: Path) -> None:
+        with pytest.raises(ImageError, match=expected) as caught:
             read_saved_map(path)
         assert "\n" not in str(caught.value)
 
@@ -358,8 +358,8 @@ def test_the_errors_on_the_page_are_what_luxel_says(tmp_path: Path) -> None:
     rows = re.findall(r"^\| `(when = \"[^`]*\")` \| (.*?) \|$", text, re.MULTILINE)
     assert len(rows) >= 5
     head = "scale = [0, 100]\n[thresholds]\nover = 0.2\nunder = 0.2\n[levels]\nslightly = 0.1\n"
-    for when, told in rows:
+    for when, expected in rows:
         (tmp_path / "x.toml").write_text(f'{head}[[band]]\nscore = 1\nlabel = "x"\n{when}\n[otherwise]\nlabel = "y"\n')
         with pytest.raises(criteria.CriteriaError) as caught:
             criteria.load(tmp_path / "x.toml")
-        assert told.replace("\\|", "|") in str(caught.value)
+        assert expected.replace("\\|", "|") in str(caught.value)

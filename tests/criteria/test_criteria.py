@@ -365,14 +365,14 @@ def test_regions_by_other_names_and_by_what_is_left(tmp_path: Path) -> None:
     assert table.score(residual, given).score == 50
 
 
-def test_a_region_that_the_masks_do_not_know_is_refused_with_the_line(tmp_path: Path) -> None:
+def test_a_region_that_the_masks_do_not_know_is_rejected_with_the_line(tmp_path: Path) -> None:
     table = made(tmp_path, '[regions]\nface = "x"\n', band("over < 1 %"), band("face.over < 5 %"), OTHERWISE)
     with pytest.raises(CriteriaError, match=r"mine\.toml:11: the band names region 'face', .*given \('sky', 'tree'\)"):
         table.score(residual_with(0.2), {"tree": mask(slice(0, 5)), "sky": mask(slice(5, 9))})
 
 
 @pytest.mark.parametrize(
-    ("residual", "regions", "image", "told"),
+    ("residual", "regions", "image", "expected"),
     [
         (np.zeros(5), None, None, "give float"),
         (np.zeros((5, 5), dtype=int), None, None, "give float"),
@@ -383,11 +383,11 @@ def test_a_region_that_the_masks_do_not_know_is_refused_with_the_line(tmp_path: 
     ],
 )
 def test_arrays_that_do_not_fit(
-    tmp_path: Path, residual: np.ndarray, regions: dict | None, image: np.ndarray | None, told: str
+    tmp_path: Path, residual: np.ndarray, regions: dict | None, image: np.ndarray | None, expected: str
 ) -> None:
     collapse = "[collapse]\nblack = 0.05\nwhite = 0.95\nby_map = 0.4\n"
     table = made(tmp_path, collapse, '[regions]\nface = "x"\n', band("face.over < 1 % or black > 5 %"), OTHERWISE)
-    with pytest.raises(CriteriaError, match=told):
+    with pytest.raises(CriteriaError, match=expected):
         table.score(residual, regions, image=image)
 
 
@@ -410,15 +410,15 @@ REGION = '[regions]\nface = "x"\n'
 FAULTS = [
     ("scale = [0\n", 1, "not valid TOML"),
     ('scale = [0, 100]\nnames = "x"\n', 2, "unknown key 'names', did you mean 'name'?"),
-    ("scale = [0, 100]\n", 1, "there is no [thresholds]"),
+    ("scale = [0, 100]\n", 1, "no [thresholds]"),
     ("scale = [0, 100]\nthresholds = 0.1\n", 2, "write it as a section [thresholds]"),
     ("scale = [0, 100]\n[thresholds]\nover = 0.1\nunder = 1.5\n", 4, "thresholds.under is 1.5"),
     ("scale = [0, 100]\n[thresholds]\nover = 0.1\n", 2, "thresholds.under is missing"),
     ("scale = [100, 0]\n[thresholds]\nover = 0.1\nunder = 0.1\n", 1, "the lowest score comes first"),
     ("[thresholds]\nover = 0.1\nunder = 0.1\n", 1, "scale is missing"),
-    (HEAD, 1, "there are no bands"),
-    (HEAD + "[band]\nscore = 1\n", 5, "there are no bands; write [[band]]"),
-    (HEAD + OTHERWISE, 1, "there are no bands"),
+    (HEAD, 1, "no bands"),
+    (HEAD + "[band]\nscore = 1\n", 5, "no bands; write [[band]]"),
+    (HEAD + OTHERWISE, 1, "no bands"),
     (HEAD + '[[band]]\nscore = 1\nlabel = "x"\n' + OTHERWISE, 5, "when is missing"),
     (HEAD + '[[band]]\nlabel = "x"\nwhen = "over < 1 %"\n' + OTHERWISE, 5, "this band has no score"),
     (HEAD + '[[band]]\nscore = 1\nwhen = "over < 1 %"\n' + OTHERWISE, 5, "label is missing"),
@@ -468,19 +468,21 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "told"), FAULTS)
-def test_a_faulty_file_is_refused_in_one_line_with_its_line(tmp_path: Path, text: str, line: int, told: str) -> None:
+@pytest.mark.parametrize(("text", "line", "expected"), FAULTS)
+def test_a_faulty_file_is_rejected_in_one_line_with_its_line(
+    tmp_path: Path, text: str, line: int, expected: str
+) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CriteriaError) as caught:
         criteria.load(path)
     message = str(caught.value)
     assert message.startswith(f"{path}:{line}: "), message
-    assert told in message
+    assert expected in message
     assert "\n" not in message
 
 
-def test_files_that_are_no_criteria(tmp_path: Path) -> None:
+def test_files_that_are_not_criteria(tmp_path: Path) -> None:
     with pytest.raises(CriteriaError, match="no such criteria; did you mean 'portrait'"):
         criteria.load("portait")
     with pytest.raises(CriteriaError, match="no such criteria; there are fig9, "):
@@ -576,7 +578,7 @@ def _bands(conditions: list) -> tuple[criteria.Band, ...]:
     return tuple(criteria.Band(float(i), "", 1, str(c), c) for i, c in enumerate(conditions))
 
 
-def test_too_tangled_a_file_is_refused_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_tangled_a_file_is_rejected_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("luxel.criteria.coverage.MAX_STEPS", 10)
     parts = (f"(over(0.{n}) < 50 % or under(0.{n}) < 50 %)" for n in range(2, 9))
     with pytest.raises(CriteriaError, match=r"mine\.toml:12: too many measures are combined"):

@@ -185,13 +185,13 @@ def test_a_failed_scene_is_tried_again(tmp_path: Path) -> None:
     assert make(tmp_path / "out", sources)[0].state == "failed"
     calls = []
 
-    def mended(source: SceneSource, **settings: object) -> object:
+    def prepare_with_fix(source: SceneSource, **settings: object) -> object:
         calls.append(source)
         return prepare(replace(source, frames=(replace(source.frames[0], file=other),)), **settings)  # type: ignore[arg-type]
 
-    other = tmp_path / "in" / "mended.hdr"
+    other = tmp_path / "in" / "fixed.hdr"
     other.write_text("1")
-    outcome = build_dataset(sources, tmp_path / "out", settings=SMALL, prepare=mended)[0]  # type: ignore[arg-type]
+    outcome = build_dataset(sources, tmp_path / "out", settings=SMALL, prepare=prepare_with_fix)[0]  # type: ignore[arg-type]
     assert (outcome.state, len(calls)) == ("built", 1)
 
 
@@ -289,7 +289,7 @@ def test_a_full_disk_stops_the_build_with_what_to_do(tmp_path: Path, monkeypatch
     assert [outcome.state for outcome in make(tmp_path / "out", sources)] == ["kept", "built", "built"]
 
 
-def test_other_settings_are_refused_or_rebuilt_never_mixed(tmp_path: Path) -> None:
+def test_other_settings_are_rejected_or_rebuilt_never_mixed(tmp_path: Path) -> None:
     sources = sources_of(tmp_path / "in", 2)
     make(tmp_path / "out", sources)
     other = replace(SMALL, rules=LabelRules(severe=-0.8))
@@ -329,7 +329,7 @@ with locked(Path({str(tmp_path / "out")!r})):
         pass
 
 
-def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_sources_of_one_name_are_rejected(tmp_path: Path) -> None:
     source = write_source(tmp_path / "in", "a", 1)
     with pytest.raises(DatasetError, match="called 'a'"):
         make(tmp_path / "out", [source, source])
@@ -432,12 +432,12 @@ def test_decisions_of_people_outlive_a_rebuild_or_are_kept_aside(tmp_path: Path)
 def test_long_stages_tell_every_scene_that_is_done(dataset: Path, tmp_path: Path) -> None:
     scenes = sorted(place.parent.name for place in dataset.glob("scenes/*/scene.json"))
     for stage in (relabel, rereference):
-        told: list[str] = []
-        stage(dataset, progress=told.append)
-        assert told == scenes
-    told = []
-    export_released(dataset, tmp_path / "there", progress=told.append)
-    assert sorted(told) == scenes
+        reported: list[str] = []
+        stage(dataset, progress=reported.append)
+        assert reported == scenes
+    reported = []
+    export_released(dataset, tmp_path / "there", progress=reported.append)
+    assert sorted(reported) == scenes
 
 
 def test_broken_decisions_are_named(dataset: Path) -> None:
@@ -458,7 +458,7 @@ def test_a_scene_whose_replacement_was_killed_is_put_back(dataset: Path, pristin
     assert not list((dataset / "scenes").glob(".*"))
 
 
-def test_splits_can_be_made_anew(dataset: Path) -> None:
+def test_splits_can_be_made_again(dataset: Path) -> None:
     rows = resplit(dataset, seed=7, shares=(0.5, 0.5, 0))
     assert {row.split for row in rows} <= {"train", "val"}
     assert read_json(dataset / "dataset.json")["split"] == {"seed": 7, "shares": [0.5, 0.5, 0]}
@@ -530,8 +530,8 @@ SPOILED: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         {"checksum", "range", "score", "label"},
     ),
     "map touched up": (lambda d: rewrite_residual(d, shift_part, honest=False), {"checksum", "score", "label"}),
-    "map touched up, checksums mended": (lambda d: rewrite_residual(d, shift_part, honest=True), {"label"}),
-    "negated map, checksums mended": (lambda d: rewrite_residual(d, np.negative, honest=True), {"label"}),
+    "map touched up, checksums fixed": (lambda d: rewrite_residual(d, shift_part, honest=True), {"label"}),
+    "negated map, checksums fixed": (lambda d: rewrite_residual(d, np.negative, honest=True), {"label"}),
     "score by hand": (
         lambda d: (
             spoil_json(d, lambda r: r["rows"][0].update(score=3.0)),  # type: ignore[index]

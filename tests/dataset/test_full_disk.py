@@ -33,7 +33,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[SceneSource]:
 
 @pytest.fixture(scope="module")
 def whole(sources: list[SceneSource], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """The dataset as it is to be, and how many bytes its build writes."""
+    """The dataset as it must be, and how many bytes its build writes."""
     out, disk = tmp_path_factory.mktemp("whole") / "data", Disk(np.inf)
     make(out, sources, disk)
     assert disk.written > 0.9 * sum(file.stat().st_size for file in out.rglob("*.*"))  # it sees what is written
@@ -41,13 +41,13 @@ def whole(sources: list[SceneSource], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.parametrize("share", POINTS)
-def test_a_build_goes_on_after_the_disk_was_full(
+def test_a_build_resumes_after_the_disk_was_full(
     share: float, sources: list[SceneSource], whole: tuple[Path, int], tmp_path: Path
 ) -> None:
     out, (pristine, needed) = tmp_path / "data", whole
-    with pytest.raises(DatasetError, match="No space left on device") as told:
+    with pytest.raises(DatasetError, match="No space left on device") as caught:
         make(out, sources, Disk(share * needed))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     standing = {place.parent.name for place in out.glob("scenes/*/scene.json")}
     assert not [place for folder in [out, *out.rglob("*/")] for place in leftovers(folder)]
     outcomes = make(out, sources, Disk(np.inf))

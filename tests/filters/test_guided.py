@@ -142,7 +142,7 @@ def test_maps_of_a_real_picture_come_back_closer_than_by_bilinear_interpolation(
     assert error < 0.6 * np.abs(bilinear(low, 512, 512) - truth).mean()
 
 
-def test_wrong_arguments_are_refused() -> None:
+def test_wrong_arguments_are_rejected() -> None:
     plane = np.zeros((4, 4), dtype=np.float32)
     with pytest.raises(ValueError, match=r"guide \(4, 4\) and source \(4, 5\)"):
         guided_filter(plane, np.zeros((4, 5)), radius=1, eps=1e-3)

@@ -90,7 +90,7 @@ def run(seeds: dict[str, bytes], folder: Path, arguments: argparse.Namespace) ->
         outcome = f"{result.kind}: {result.reason}" if isinstance(result, TaskError) else result
         file = made.pop(number)
         outcomes[outcome.partition(":")[0]] += 1
-        if outcome.partition(":")[0] not in ("read", "refused"):
+        if outcome.partition(":")[0] not in ("read", "rejected"):
             faults.append(f"number {file.number} ({file.name}): {outcome}")
             print(faults[-1], flush=True)
             if arguments.keep is not None:
@@ -181,7 +181,7 @@ CHANGES: tuple[Callable[[bytearray, np.random.Generator, bytes], None], ...] = (
 
 
 def work_in(folder: Path) -> Callable[[Mutant], str]:
-    """The function that tries every reader on one file: "read", "refused" by some reader, or what is wrong."""
+    """The function that tries every reader on one file: "read", "rejected" by some reader, or what is wrong."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     (folder / "work").mkdir(exist_ok=True)
 
@@ -196,7 +196,7 @@ def work_in(folder: Path) -> Callable[[Mutant], str]:
                 if "\n" in str(error) or file.name not in str(error):
                     return f"message: {name}: {error!r}"
                 # Only display pictures have no light, and only RAW has levels.
-                outcome = "refused" if name == "read" else outcome
+                outcome = "rejected" if name == "read" else outcome
                 continue
             except Exception as error:
                 return f"exception: {name}: {type(error).__name__}: {error}"

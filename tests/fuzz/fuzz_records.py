@@ -107,7 +107,7 @@ def main() -> int:
 
 
 def fault_of(target: Target, *, show: bool) -> str:
-    """What went wrong with a damaged record, "" if it was read or refused in one line."""
+    """What went wrong with a damaged record, "" if it was read or rejected in one line."""
     signal.alarm(SECONDS_FOR_ONE * (10 if target.slow else 1))
     try:
         target.read()

@@ -24,7 +24,7 @@ def in_bitstream(path: Path, primaries: int, transfer: int) -> Path:
 
 
 @pytest.mark.parametrize(("transfer", "word"), [(16, "PQ"), (18, "HLG"), (8, "linear")])
-def test_hdr_is_refused(tmp_path: Path, transfer: int, word: str) -> None:
+def test_hdr_is_rejected(tmp_path: Path, transfer: int, word: str) -> None:
     fails(in_bitstream(save(tmp_path / "a.avif", photo()), 9, transfer), word)
 
 

@@ -90,7 +90,7 @@ def test_tiff_kinds(tmp_path: Path) -> None:
     assert np.abs(read(path).pixels - paper[..., :3] * paper[..., 3:] * 255).max() <= 0.51
 
 
-def test_tiff_kinds_refused(tmp_path: Path) -> None:
+def test_tiff_kinds_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, photo(dtype=np.uint16).astype(np.int16), photometric="rgb")
     fails(path, "int16")

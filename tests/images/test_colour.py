@@ -91,7 +91,7 @@ def test_table_profile_16_bit(tmp_path: Path) -> None:
     assert np.abs(picture.pixels / 65535 - to_srgb(light_of_star)).max() < 0.004  # an lut8 table has 8 bits
 
 
-def test_profile_whose_name_is_no_text(tmp_path: Path) -> None:
+def test_profile_whose_name_is_not_text(tmp_path: Path) -> None:
     profile = icc_table(b"RGB ", lambda rgb: np.stack([rgb.mean(-1) * 100, rgb[:, 0] * 0, rgb[:, 0] * 0], -1), 3)
     path = save(tmp_path / "a.png", photo(), icc_profile=profile.replace(b"Test\0", b"Te\x99t\0"))
     assert read(path).notes == ("ICC without a name -> sRGB",)

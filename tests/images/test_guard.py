@@ -84,7 +84,7 @@ def test_tiff_tags_of_every_wrong_type(tmp_path: Path) -> None:
     assert not any("\n" in line for line in lines)
 
 
-def test_tiff_profile_that_is_a_number_is_refused(tmp_path: Path) -> None:
+def test_tiff_profile_that_is_a_number_is_rejected(tmp_path: Path) -> None:
     path = save(tmp_path / "a.tif", photo(), icc_profile=bytes(200))
     data = bytearray(path.read_bytes())
     first = struct.unpack_from("<I", data, 4)[0]
@@ -131,7 +131,7 @@ def test_primaries_on_the_axes_are_colours() -> None:
         (0.0,) * 8,
     ],
 )
-def test_chromaticities_that_describe_no_colours_are_refused(tmp_path: Path, stated: tuple[float, ...]) -> None:
+def test_chromaticities_that_describe_no_colours_are_rejected(tmp_path: Path, stated: tuple[float, ...]) -> None:
     path = write_exr(tmp_path / "a.exr", {"RGB": light()}, chromaticities=stated)
     for reader in (read, read_linear):
         fails(path, "chromaticities", reader=reader)

@@ -1,4 +1,4 @@
-"""JPEG that is cut and closed again is refused; every whole JPEG is read, whatever its encoder did."""
+"""JPEG that is cut and closed again is rejected; every whole JPEG is read, whatever its encoder did."""
 
 import struct
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_whole_cmyk_jpeg_is_read(tmp_path: Path, progressive: bool) -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("name", ["photo", "grey", "noise"])
-def test_cut_and_closed_is_refused(tmp_path: Path, kind: str, name: str) -> None:
+def test_cut_and_closed_is_rejected(tmp_path: Path, kind: str, name: str) -> None:
     data = save(tmp_path / "whole.jpg", PICTURES[name], **KINDS[kind]).read_bytes()
     begin = scans(data)[0] + 14
     path = tmp_path / "cut.jpg"
@@ -83,7 +83,7 @@ def test_cut_and_closed_is_refused(tmp_path: Path, kind: str, name: str) -> None
         fails(path, "JPEG")
 
 
-def test_cut_between_scans_is_refused(tmp_path: Path) -> None:
+def test_cut_between_scans_is_rejected(tmp_path: Path) -> None:
     data = save(tmp_path / "a.jpg", photo(), progressive=True).read_bytes()
     for place in scans(data)[1:]:
         (tmp_path / "a.jpg").write_bytes(data[:place] + b"\xff\xd9")
@@ -92,7 +92,7 @@ def test_cut_between_scans_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(480, 64), (48, 640), (56, 64), (100, 100), (4800, 6400)])
-def test_header_larger_than_the_data_is_refused(tmp_path: Path, progressive: bool, height: int, width: int) -> None:
+def test_header_larger_than_the_data_is_rejected(tmp_path: Path, progressive: bool, height: int, width: int) -> None:
     data = bytearray(save(tmp_path / "a.jpg", photo(), progressive=progressive).read_bytes())
     at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
     struct.pack_into(">HH", data, at, height, width)
@@ -107,7 +107,7 @@ def test_a_pass_for_every_scan_is_limited(tmp_path: Path) -> None:
     fails(tmp_path / "a.jpg", "scans", "baseline")
 
 
-def test_two_frame_headers_are_refused(tmp_path: Path) -> None:
+def test_two_frame_headers_are_rejected(tmp_path: Path) -> None:
     data = save(tmp_path / "a.jpg", photo()).read_bytes()
     at = data.index(b"\xff\xc0")
     frame = data[at : at + 19]
@@ -128,7 +128,7 @@ def test_last_byte_of_a_large_scan_is_missed(tmp_path: Path) -> None:
             read(tmp_path / "a.jpg", working_size=64)
 
 
-def test_data_without_a_meaning_are_refused(tmp_path: Path) -> None:
+def test_data_without_a_meaning_are_rejected(tmp_path: Path) -> None:
     """Changed bytes that the decoder notices: data left over in the end, restart marks out of order."""
     data = bytearray(save(tmp_path / "a.jpg", photo(200, 300), quality=90).read_bytes())
     middle = (scans(data)[0] + len(data)) // 2

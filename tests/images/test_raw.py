@@ -95,7 +95,7 @@ def test_default_crop_outside_is_noted(tmp_path: Path, box: tuple[int, int, int,
     assert any("does not fit" in note for note in picture.notes)
 
 
-def test_quotients_by_zero_are_no_statement(tmp_path: Path) -> None:
+def test_quotients_by_zero_state_nothing(tmp_path: Path) -> None:
     tags = tag(50730, "2i", 1, 0), tag(50719, "2I", 1, 0, 1, 0), tag(50720, "2I", 9, 0, 9, 0)
     path = write_dng(tmp_path / "a.dng", SCENE, more=tags)
     assert survey(path).default_crop is None

@@ -133,7 +133,7 @@ def test_damage_is_found_at_reduced_size_too(tmp_path: Path) -> None:
             read(tmp_path / "a.jpg", working_size=WORKING)
 
 
-def test_working_size_below_one_is_refused(tmp_path: Path) -> None:
+def test_working_size_below_one_is_rejected(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", photo())
     with pytest.raises(ImageError, match="working_size is 0"):
         read(path, working_size=0)

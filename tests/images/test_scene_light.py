@@ -207,7 +207,7 @@ def test_float_tiff_is_light_unless_its_profile_says_otherwise(tmp_path: Path) -
     np.testing.assert_array_equal(read_linear(path), bright)
 
 
-def test_read_linear_refuses_display_pictures(zoo: list[Path]) -> None:
+def test_read_linear_rejects_display_pictures(zoo: list[Path]) -> None:
     for path in zoo:
         if path.suffix in (".exr", ".hdr", ".dng") or path.name == "float.tif":
             assert read_linear(path).dtype == np.float32

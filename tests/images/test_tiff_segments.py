@@ -76,12 +76,12 @@ def test_codecs_inside_are_read(tmp_path: Path) -> None:
         assert np.abs(seen.astype(int) - photo()).mean() < (8 if compression == 7 else 0.01), compression
 
 
-def test_codecs_without_a_size_check_are_refused(tmp_path: Path) -> None:
+def test_codecs_without_a_size_check_are_rejected(tmp_path: Path) -> None:
     for compression, word in ((50002, "JPEG XL"), (22610, "JPEG XR"), (34887, "LERC")):
         fails(tiff_around(tmp_path / "a.tif", bytes(100), compression), word, "LZW")
 
 
-def test_tiles_much_larger_than_the_picture_are_refused(tmp_path: Path) -> None:
+def test_tiles_much_larger_than_the_picture_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, photo(), photometric="rgb", tile=(256, 512), metadata=None)
     np.testing.assert_array_equal(read(path).pixels, photo())  # a usual tile around a small picture

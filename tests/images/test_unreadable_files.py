@@ -51,7 +51,7 @@ def bombs(folder: Path) -> list[Path]:
     return [folder / f"bomb.{suffix}" for suffix in files]
 
 
-def test_too_large_is_refused_before_decoding(tmp_path: Path, zoo: list[Path]) -> None:
+def test_too_large_is_rejected_before_decoding(tmp_path: Path, zoo: list[Path]) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     for path in bombs(tmp_path):
         tracemalloc.start()
@@ -67,7 +67,7 @@ def test_too_large_is_refused_before_decoding(tmp_path: Path, zoo: list[Path]) -
 
 
 def test_the_limit_is_ours_and_not_pillows(tmp_path: Path) -> None:
-    """Pillow refuses above 179 megapixels; a caller who asks for more gets more."""
+    """Pillow rejects above 179 megapixels; a caller who asks for more gets more."""
     wide = np.zeros((1, 60000), np.uint8)
     before = Image.MAX_IMAGE_PIXELS
     try:
@@ -149,7 +149,7 @@ def test_what_is_not_a_picture(tmp_path: Path, head: bytes, word: str) -> None:
     fails(path, word)
 
 
-def test_jpeg_kinds_refused(tmp_path: Path) -> None:
+def test_jpeg_kinds_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     data = save(path, photo()).read_bytes()
     at = data.index(b"\xff\xc0")

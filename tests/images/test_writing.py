@@ -1,4 +1,4 @@
-"""Writing pictures: exact, whole or absent."""
+"""Writing pictures: exact, atomic."""
 
 import os
 import stat
@@ -57,7 +57,7 @@ def test_write_float(tmp_path: Path) -> None:
     assert not (tmp_path / "bad.png").exists()
 
 
-def test_write_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
+def test_write_rejects_what_it_cannot_hold(tmp_path: Path) -> None:
     for name, pixels, words in (
         ("a.gif", photo(), "cannot write .gif"),
         ("a", photo(), "without suffix"),

@@ -13,7 +13,7 @@ from luxel.residual_files import ENDINGS
 from stand_ins.searching import images_in
 
 
-def test_own_drawings_in_the_image_folder_are_no_input(tmp_path: Path) -> None:
+def test_own_drawings_in_the_image_folder_are_not_input(tmp_path: Path) -> None:
     for name, level in (("a.jpg", 60), ("b.png", 200)):
         images.write(tmp_path / name, np.full((40, 60, 3), level, np.uint8))
     before = [found.path.name for found in images_in([str(tmp_path)])]

@@ -1,4 +1,4 @@
-"""One run at a time writes into a folder: the second is refused with who holds it, exit code 2."""
+"""One run at a time writes into a folder: the second is rejected with who holds it, exit code 2."""
 
 import re
 import subprocess
@@ -78,7 +78,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     ],
     ids=lambda command: " ".join(command[:2]) if "--resume" not in command else "resume",
 )
-def test_commands_refuse_a_folder_in_use(
+def test_commands_reject_a_folder_in_use(
     command: tuple[str, ...], tmp_path: Path, holder: "subprocess.Popen[str]"
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -92,7 +92,7 @@ def test_commands_refuse_a_folder_in_use(
     assert [place.name for place in Path(out).iterdir()] == [LOCK]
 
 
-def test_a_report_in_the_making_is_refused(tmp_path: Path) -> None:
+def test_a_report_in_the_making_is_rejected(tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", np.full((80, 90, 3), 60, np.uint8))
     process = held(tmp_path / "r.html")
     try:

@@ -49,7 +49,7 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: ascii(name)[:20])
-def test_names_that_are_refused(name: object, tmp_path: Path) -> None:
+def test_names_that_are_rejected(name: object, tmp_path: Path) -> None:
     assert name_problem(name)
     with pytest.raises(CriteriaError) as error:
         inside(tmp_path, name, kind=CriteriaError)
@@ -118,7 +118,7 @@ BAD_JSON = {
 
 
 @pytest.mark.parametrize("case", BAD_JSON)
-def test_json_that_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+def test_json_that_is_rejected_in_one_line(case: str, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(BAD_JSON[case])
     with pytest.raises(DatasetError, match=r"r\.json") as error:
         read_json(tmp_path / "r.json")
@@ -134,7 +134,7 @@ def test_json_and_text_that_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"a = [" + b"[" * 5000, b"a = ", b"a = " + b"9" * 5000])
-def test_toml_that_is_refused_in_one_line(text: bytes, tmp_path: Path) -> None:
+def test_toml_that_is_rejected_in_one_line(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_bytes(text)
     with pytest.raises(CriteriaError, match=r"r\.toml"):
         read_toml(tmp_path / "r.toml", kind=CriteriaError)

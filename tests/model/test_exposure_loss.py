@@ -39,7 +39,7 @@ def test_rounding_does_not_warn(picture: "torch.Tensor") -> None:
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(255 / 0.4, 0.0), (1.0, -1.5), (1.0, 2.0)])
-def test_images_far_outside_are_refused(picture: "torch.Tensor", scale: float, offset: float) -> None:
+def test_images_far_outside_are_rejected(picture: "torch.Tensor", scale: float, offset: float) -> None:
     with pytest.raises(LuxelError, match=r"outside \[0, 1\].*255"):
         luxel.ExposureLoss()(picture * scale + offset)
 

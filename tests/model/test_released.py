@@ -122,7 +122,7 @@ def test_predicts_at_the_size_of_the_picture(tmp_path: Path) -> None:
         (lambda state: state.update({"ffa_group.pre.0.bias": torch.zeros(1)}), "image_branch.pre.bias"),
     ],
 )
-def test_refuses_other_weights(tmp_path: Path, harm, said: str) -> None:
+def test_rejects_other_weights(tmp_path: Path, harm, said: str) -> None:
     state = checkpoint()
     harm(state)
     torch.save(state, tmp_path / "weights.pth")
@@ -131,7 +131,7 @@ def test_refuses_other_weights(tmp_path: Path, harm, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_refuses_files_that_are_no_checkpoint(tmp_path: Path) -> None:
+def test_rejects_files_that_are_not_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         released.load_released(tmp_path / "missing.pth")
     (tmp_path / "text.pth").write_text("not a checkpoint")

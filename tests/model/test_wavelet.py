@@ -57,7 +57,7 @@ def test_agrees_with_pywavelets(name: str) -> None:
         np.testing.assert_allclose(np.sort(np.abs(mine).ravel()), np.sort(np.abs(theirs).ravel()), atol=1e-6)
 
 
-def test_unknown_and_biorthogonal_wavelets_are_refused() -> None:
+def test_unknown_and_biorthogonal_wavelets_are_rejected() -> None:
     with pytest.raises(LuxelError, match="not known"):
         Wavelet("nothing")
     with pytest.raises(LuxelError, match="not orthogonal"):

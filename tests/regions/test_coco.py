@@ -107,7 +107,7 @@ def test_the_right_picture_of_a_coco_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("segmentation", "told"),
+    ("segmentation", "expected"),
     [
         (None, "neither a segmentation nor a bbox"),
         ([], "neither a segmentation nor a bbox"),
@@ -122,15 +122,15 @@ def test_the_right_picture_of_a_coco_file(tmp_path: Path) -> None:
         ({"counts": "Q", "size": [6, 8]}, "ends in the middle of a number"),
     ],
 )
-def test_annotations_that_cannot_be_read(tmp_path: Path, segmentation: Any, told: str) -> None:
+def test_annotations_that_cannot_be_read(tmp_path: Path, segmentation: Any, expected: str) -> None:
     path = coco(tmp_path, {"sky": [segmentation]})
-    with pytest.raises(RegionsError, match=told) as caught:
+    with pytest.raises(RegionsError, match=expected) as caught:
         read_regions(path, (6, 8))
     assert str(caught.value).startswith(f"{path}: annotation 0: ")
 
 
-def test_json_that_is_no_coco(tmp_path: Path) -> None:
-    for more, told in (
+def test_json_that_is_not_coco(tmp_path: Path) -> None:
+    for more, expected in (
         ({"images": 3}, "not COCO JSON"),
         ({"images": []}, "it holds no images"),
         ({"images": [{"id": 5, "height": 6}]}, "height 6 and width None"),
@@ -138,7 +138,7 @@ def test_json_that_is_no_coco(tmp_path: Path) -> None:
         ({"categories": [{"id": 0}]}, "has no id and name"),
         ({"categories": []}, "category_id 0 is not among the categories"),
     ):
-        with pytest.raises(RegionsError, match=told):
+        with pytest.raises(RegionsError, match=expected):
             read_regions(coco(tmp_path, {"sky": [[[0, 0, 4, 0, 4, 4]]]}, **more), (6, 8))
     (tmp_path / "coco.json").write_text("{")
     with pytest.raises(RegionsError, match="not JSON that can be read"):
@@ -253,7 +253,7 @@ def test_folders_decide_between_pictures_of_one_name(tmp_path: Path) -> None:
         coco_masks(path, "/data/d/x.jpg")
 
 
-def test_a_picture_of_another_folder_is_named_or_refused(tmp_path: Path) -> None:
+def test_a_picture_of_another_folder_is_named_or_rejected(tmp_path: Path) -> None:
     image = {"id": 5, "file_name": "a/x.jpg", "height": 6, "width": 8}
     path = annotated(tmp_path, {"segmentation": [SQUARE]}, images=[image])
     said: list[str] = []

@@ -82,7 +82,7 @@ def test_sentences() -> None:
     ]
 
 
-def test_regions_of_another_size_than_the_map_are_refused() -> None:
+def test_regions_of_another_size_than_the_map_are_rejected() -> None:
     with pytest.raises(RegionsError, match="region 'a' is 4 x 4 but the map 5 x 4"):
         statistics(np.zeros((4, 5)), {"a": np.zeros((4, 4), dtype=bool)})
     with pytest.raises(RegionsError, match="regions are 4 x 4 but the map 5 x 4"):
@@ -143,8 +143,8 @@ def test_masks_are_scaled_onto_a_map_of_the_same_shape(tmp_path: Path) -> None:
 
 
 def test_bad_label_pictures(tmp_path: Path) -> None:
-    def fails(path: Path, told: str, **options: Any) -> None:
-        with pytest.raises(RegionsError, match=told) as caught:
+    def fails(path: Path, expected: str, **options: Any) -> None:
+        with pytest.raises(RegionsError, match=expected) as caught:
             read_regions(path, LABELS.shape, **options)
         assert "\n" not in str(caught.value)
 
@@ -167,7 +167,7 @@ def test_bad_label_pictures(tmp_path: Path) -> None:
     fails(good, r"its labels \(0, 1, 2, 7\) have no names; the names are for 3", names=tmp_path / "names.json")
 
 
-def test_huge_label_pictures_are_refused_before_they_are_decoded(
+def test_huge_label_pictures_are_rejected_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save_labels(tmp_path / "mask.png", LABELS)

@@ -121,13 +121,13 @@ def test_xmp_that_cannot_be_read_may_hold_a_rating(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     Image.fromarray(PIXELS).save(file, xmp=packet(5).replace(b"</rdf:RDF>", b""))
     [change] = apply([Wish(file, 1, ours=True)], write=True)
-    assert change.outcome == "refused"
+    assert change.outcome == "rejected"
     assert "the XMP inside a.jpg is not well-formed" in change.reason
     assert apply([Wish(file, 1)], write=True, overwrite=True)[0].outcome == "new"
 
 
 @pytest.mark.parametrize("kind", ["prefix", "deep", "pipe"])
-def test_sidecars_of_strangers_are_refused(kind: str, tmp_path: Path) -> None:
+def test_sidecars_of_other_programs_are_rejected(kind: str, tmp_path: Path) -> None:
     import os
 
     file = tmp_path / "a.NEF"
@@ -140,4 +140,4 @@ def test_sidecars_of_strangers_are_refused(kind: str, tmp_path: Path) -> None:
         text = xmp.new(3, ours=False, creator="test").decode()
         sidecar.write_text(text.replace("/>\n </rdf", f">{inside}</rdf:Description>\n </rdf"))
     [change] = apply([Wish(file, 1)], write=True)
-    assert change.outcome == "refused", change
+    assert change.outcome == "rejected", change

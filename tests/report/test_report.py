@@ -163,7 +163,7 @@ def test_no_file_name_becomes_markup(tmp_path: Path, look: Look) -> None:
     assert "<b>shoot" not in built.path.read_text()
 
 
-def test_names_that_are_no_valid_text_are_kept(tmp_path: Path, look: Look) -> None:
+def test_names_that_are_not_valid_text_are_kept(tmp_path: Path, look: Look) -> None:
     name = b"caf\xe9.png"
     write(look.folder / "plain.png").rename(
         bytes(look.folder / "x").replace(b"x", name).decode("utf-8", "surrogateescape")

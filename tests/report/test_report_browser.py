@@ -79,7 +79,7 @@ def page(place: Path, shoot: Path, look: Look) -> Path:
 def browser(place: Path) -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    # No sandbox: tests in a container run as root, which Chromium's sandbox refuses. The page is our own.
+    # No sandbox: tests in a container run as root, which Chromium's sandbox rejects. The page is our own.
     for argument in (
         "--headless=new",
         "--no-sandbox",

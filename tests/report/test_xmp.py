@@ -148,7 +148,7 @@ EXTERNAL = '<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
         (ADOBE.replace(">2<", "><rdf:value>2</rdf:value><").encode(), "parts inside"),
     ],
 )
-def test_what_is_no_sidecar_to_trust_is_refused_in_one_line(data: bytes, reason: str) -> None:
+def test_what_is_not_a_sidecar_is_rejected_in_one_line(data: bytes, reason: str) -> None:
     for action in (xmp.read, lambda data: xmp.with_rating(data, 3, ours=False)):
         with pytest.raises(xmp.SidecarError, match=reason) as caught:
             action(data)
@@ -223,7 +223,7 @@ def test_an_adobe_sidecar_belongs_to_the_raw_file(tmp_path: Path) -> None:
     raw, jpeg = picture(tmp_path, "IMG_1.CR2"), picture(tmp_path, "IMG_1.JPG")
     (tmp_path / "IMG_1.xmp").write_text(ADOBE)
     changes = apply([Wish(jpeg, 5), Wish(raw, 4)], style="adobe", overwrite=True, write=True)
-    assert [change.outcome for change in changes] == ["refused", "change"]
+    assert [change.outcome for change in changes] == ["rejected", "change"]
     assert "IMG_1.CR2" in changes[0].reason
     assert rating_of((tmp_path / "IMG_1.xmp").read_bytes()) == 4
     assert [c.sidecar.name for c in apply([Wish(jpeg, 5)])] == ["IMG_1.JPG.xmp"]
@@ -261,11 +261,11 @@ def test_unrated_is_nobodys_rating(tmp_path: Path) -> None:
     assert apply([Wish(file, 2)], write=True)[0].outcome == "change"
 
 
-def test_a_bad_sidecar_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_bad_sidecar_is_rejected_and_the_others_continue(tmp_path: Path) -> None:
     bad, good = picture(tmp_path, "a.NEF"), picture(tmp_path, "b.NEF")
     culling.darktable_name(bad).write_text(BILLION)
     changes = apply([Wish(bad, 3), Wish(tmp_path / "gone.NEF", 3), Wish(good, 3)], write=True)
-    assert [change.outcome for change in changes] == ["refused", "refused", "new"]
+    assert [change.outcome for change in changes] == ["rejected", "rejected", "new"]
     assert "document type" in changes[0].reason
     assert changes[1].reason == "no such picture"
     assert culling.darktable_name(bad).read_text() == BILLION
@@ -283,12 +283,12 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
     assert stat.S_IMODE(store.stat().st_mode) == 0o640
 
 
-def test_a_link_to_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_link_to_something_else_is_rejected(tmp_path: Path) -> None:
     file = picture(tmp_path)
     target = tmp_path / "precious.txt"
     target.write_text(UNRATED)
     culling.darktable_name(file).symlink_to(target)
-    assert apply([Wish(file, 2)], write=True)[0].outcome == "refused"
+    assert apply([Wish(file, 2)], write=True)[0].outcome == "rejected"
     assert target.read_text() == UNRATED
 
 
@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         [change] = apply([Wish(file, 2)], write=True)
     finally:
         file.parent.chmod(0o755)
-    assert change.outcome == "refused"
+    assert change.outcome == "rejected"
     assert "cannot be written" in change.reason
 
 
@@ -351,26 +351,26 @@ def test_stars_rejects_and_picks(tmp_path: Path) -> None:
         ("a.CR2", "not a list of objects"),
     ],
 )
-def test_bad_entries_are_refused_in_one_line(tmp_path: Path, entry: object, reason: str) -> None:
+def test_bad_entries_are_rejected_in_one_line(tmp_path: Path, entry: object, reason: str) -> None:
     with pytest.raises(LuxelError, match=reason) as caught:
         read_ratings(exported(tmp_path, entry), tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
-    def refused(file: Path, reason: str, folder: Path = tmp_path) -> None:
+def test_bad_files_are_rejected_in_one_line(tmp_path: Path) -> None:
+    def rejected(file: Path, reason: str, folder: Path = tmp_path) -> None:
         with pytest.raises(LuxelError, match=reason) as caught:
             read_ratings(file, folder)
         assert "\n" not in str(caught.value)
 
-    refused(tmp_path / "gone.json", "No such file")
-    refused(exported(tmp_path), "no such folder", tmp_path / "gone")
-    refused(exported(tmp_path, format="something"), "not a luxel-ratings-1 file")
-    refused(exported(tmp_path, ratings={}), "not a list of objects")
+    rejected(tmp_path / "gone.json", "No such file")
+    rejected(exported(tmp_path), "no such folder", tmp_path / "gone")
+    rejected(exported(tmp_path, format="something"), "not a luxel-ratings-1 file")
+    rejected(exported(tmp_path, ratings={}), "not a list of objects")
     broken = tmp_path / "broken.json"
     for content in ("", "[1, 2", "[]", "\x00", "[" * 100_000):
         broken.write_text(content)
-        refused(broken, "broken.json")
+        rejected(broken, "broken.json")
 
 
 # Stars ----------------------------------------------------------------------------------------------------------------

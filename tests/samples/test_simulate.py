@@ -181,10 +181,10 @@ def test_samples_are_reproducible(store: SceneStore) -> None:
 def test_store_is_reopened_not_rendered_again(store: SceneStore) -> None:
     sources = [Source("procedural", "", i) for i in range(4)]
 
-    def refuse(scenes: object, total: int) -> object:
+    def reject(scenes: object, total: int) -> object:
         raise AssertionError("rendered again")
 
-    again = render_store(store.folder.parent, sources, store.folder, short_side=96, progress=refuse)  # type: ignore[arg-type]
+    again = render_store(store.folder.parent, sources, store.folder, short_side=96, progress=reject)  # type: ignore[arg-type]
     assert again.names == store.names
 
 

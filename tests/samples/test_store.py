@@ -1,4 +1,4 @@
-"""The memory-mapped store: what was written comes back, whole or not at all, and shared rather than copied."""
+"""The memory-mapped store: what was written comes back, atomically, and shared rather than copied."""
 
 import json
 import pickle
@@ -84,10 +84,10 @@ def test_damaged_stores_are_named(tmp_path: Path) -> None:
     for index in (None, "{", "[]", "{}", '{"things": []}', *(json.dumps({"things": [each]}) for each in wrong)):
         if index is not None:
             (tmp_path / "s" / INDEX).write_text(index)
-        with pytest.raises(DatasetError) as told:
+        with pytest.raises(DatasetError) as caught:
             TwoPlanes(tmp_path / "s")
-        assert str(tmp_path / "s" / INDEX) in str(told.value)
-        assert "\n" not in str(told.value)
+        assert str(tmp_path / "s" / INDEX) in str(caught.value)
+        assert "\n" not in str(caught.value)
     (tmp_path / "s" / INDEX).write_text(json.dumps({"things": [entry]}))
     assert len(TwoPlanes(tmp_path / "s")) == 1
     (tmp_path / "s" / "value.f16").unlink()

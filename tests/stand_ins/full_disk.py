@@ -13,7 +13,7 @@ _open = io.open
 
 
 class Disk:
-    """A disk with room for so many bytes. A write that does not fit is cut short, as a real one is, and refused."""
+    """A disk with room for so many bytes. A write that does not fit is cut short, as a real one is, and rejected."""
 
     def __init__(self, room: float) -> None:
         self.room, self.written = room, 0

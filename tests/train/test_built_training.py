@@ -208,7 +208,7 @@ def test_the_released_layout_trains_as_well(dataset: Path, train_store: BuiltSto
         assert a.confidence.min() == 1  # the layout has none
 
 
-def test_a_picture_in_two_splits_of_two_datasets_is_refused(dataset: Path, tmp_path: Path) -> None:
+def test_a_picture_in_two_splits_of_two_datasets_is_rejected(dataset: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(dataset, tmp_path / "data")
     resplit(copy, seed=3, shares=(0.6, 0.2, 0.2))
     with pytest.raises(DatasetError, match="the same picture in another split"):

@@ -98,7 +98,7 @@ def test_weights_that_were_moved_are_still_trained() -> None:
     assert not torch.equal(before, network[2].weight)
 
 
-def test_a_state_that_was_stored_goes_on_the_same() -> None:
+def test_a_state_that_was_stored_continues_the_same() -> None:
     straight, stopped = small_network(), small_network()
     optimizer = make_optimizer(straight, settings())
     for seed in range(4):

@@ -62,9 +62,9 @@ def test_resuming_is_exact(tmp_path: Path, cache: Path, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("muon", "adamw"), ("adamw", "muon")])
-def test_going_on_with_another_optimiser_says_what_to_do(tmp_path: Path, cache: Path, first: str, second: str) -> None:
+def test_resuming_with_another_optimiser_says_what_to_do(tmp_path: Path, cache: Path, first: str, second: str) -> None:
     train(tiny(tmp_path / "run", 2, f"train.optimizer={first}"), cache=cache, stop_at=1, **QUIET)
-    with pytest.raises(RecipeError, match=f"train.optimizer={second}: .*another optimiser; go on with that one"):
+    with pytest.raises(RecipeError, match=f"train.optimizer={second}: .*another optimiser; continue with that one"):
         train(tiny(tmp_path / "run", 2, f"train.optimizer={second}"), cache=cache, **QUIET)
 
 
@@ -98,14 +98,14 @@ def test_exporting_a_run_with_unknown_recipe_keys_names_the_key(tmp_path: Path) 
 def test_facts_name_the_weights_a_run_began_from_and_no_folder(tmp_path: Path) -> None:
     recipe = tiny(tmp_path / "run", 4).model_dump(mode="json", by_alias=True)
     recipe["data"]["built"] = [str(tmp_path / "mine")]
-    for start, told in (
+    for start, expected in (
         ("random",) * 2,
         ("shipped",) * 2,
         (str(tmp_path / "before.safetensors"), "before.safetensors"),
     ):
         recipe["model"]["start"] = start
         facts = without_paths(recipe)
-        assert facts["model"]["start"] == told
+        assert facts["model"]["start"] == expected
         assert facts["train"] == recipe["train"]
         assert facts["data"]["built"] == ["mine"]
         assert str(tmp_path) not in json.dumps(facts)

@@ -40,7 +40,7 @@ WORKING_SIZE = 256
 """Short side in pixels at which the network sees a picture: the size it was trained at."""
 
 MIN_PIXELS = MIN_SIDE**2
-"""Pixels below which a picture is refused: there is no scene in it to judge."""
+"""Pixels below which a picture is rejected: there is no scene in it to judge."""
 
 RANGE_TOLERANCE = 1e-3
 """How far a float picture may leave [0, 1] by rounding (a quarter of an 8-bit step); it is clipped there."""
@@ -199,7 +199,7 @@ class Assessment:
 class Assessor:
     """Assesses any number of pictures with weights loaded once.
 
-    weights: exported weights (.onnx); None for those that ship with luxel. threads: processor threads for the
+    weights: exported weights (.onnx); None for those that come with luxel. threads: processor threads for the
     network; None for one per core. backend: inference engine, or "auto". working_size: short side at which the
     network sees a picture, in pixels; pictures below it run at their own size. threshold: |r| above which a pixel
     counts as over- or underexposed, in (0, 1). head: a head that `luxel train recipes/holistic.toml` wrote, whose score

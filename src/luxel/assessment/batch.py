@@ -1,4 +1,4 @@
-"""Many pictures in, one row each out, in order; interrupted runs go on where they stopped."""
+"""Many pictures in, one row each out, in order; interrupted runs resume where they stopped."""
 
 import hashlib
 import json
@@ -123,7 +123,7 @@ class Run:
     def rows(self) -> Generator[Row]:
         """One row per picture, in the order of the pictures, each as soon as it and all before it are done.
 
-        A picture that cannot be assessed gives a row with `error`; the run goes on. Rows reach results.jsonl as they
+        A picture that cannot be assessed gives a row with `error`; the run continues. Rows reach results.jsonl as they
         come, whatever their order, and are put in order there at the end. Raises LuxelError when the run cannot go
         on: weights that fail, a disk that is full.
         """

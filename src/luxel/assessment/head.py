@@ -19,7 +19,7 @@ from luxel.photometry import FloatArray
 from luxel.residual import DEFAULT_THRESHOLD
 
 FORMAT = 1
-"""Version of the file; a file of another one is refused."""
+"""Version of the file; a file of another one is rejected."""
 
 MAP_SIDE = 256
 """Short side in pixels to which a map is averaged before its features are taken, whatever the picture's size."""

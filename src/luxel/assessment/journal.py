@@ -135,7 +135,7 @@ class Journal:
 
 
 def _line(stamp: Stamp, row: Row) -> bytes:
-    # ASCII only: file names that are no valid UTF-8 survive as escapes.
+    # ASCII only: file names that are not valid UTF-8 survive as escapes.
     return json.dumps({**row, _STAMP_KEY: asdict(stamp)}, allow_nan=False).encode("ascii") + b"\n"
 
 

@@ -172,7 +172,8 @@ def needed_bracket(image: npt.NDArray[Any], residual: npt.NDArray[Any], *, thres
     """The exposures that would bring all of a picture to where its map wants it.
 
     A pixel with |r| > threshold needs log2(linear(Y' + r) / linear(Y')) stops, within +-6; the others need 0. The
-    bracket runs from the 1 % to the 99 % quantile of the needs, so that what one compensation mends is no spread.
+    bracket runs from the 1 % to the 99 % quantile of the needs, so that what one compensation corrects
+    is not counted as spread.
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. residual: [H, W] in [-1, 1].
     """
     step = max(1, int(np.ceil((residual.size / SAMPLES) ** 0.5)))

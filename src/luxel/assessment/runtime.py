@@ -184,7 +184,7 @@ def _check_contract(path: Path, inputs: list[_Port], outputs: list[_Port]) -> No
     for role, ports, expected, channels in (("input", inputs, INPUT, 3), ("output", outputs, OUTPUT, 1)):
         names = ", ".join(name for name, _, _ in ports)
         if names != expected:
-            raise WeightsError(f"{path}: {role} is named {names}, not {expected}; this is no luxel network")
+            raise WeightsError(f"{path}: {role} is named {names}, not {expected}; this is not a luxel network")
         _, is_float, shape = ports[0]
         if not is_float or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != channels):
             raise WeightsError(f"{path}: {role} {expected} is {shape}, not float32 [B, {channels}, H, W]")

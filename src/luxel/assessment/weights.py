@@ -1,4 +1,4 @@
-"""The weights that ship inside luxel: where they are, and which they are.
+"""The weights inside luxel: where they are, and which they are.
 
 Three files share one stem: pieanet.onnx (light install), pieanet.safetensors (torch), pieanet.json (metadata). In the
 metadata, "name" is a string and "sha256" maps each file's name to its SHA-256 in hexadecimal. Both are checked here;
@@ -16,7 +16,7 @@ from luxel.errors import WeightsError
 STEM = "pieanet"
 
 SHIPPED = Path(__file__).parents[1] / "model/shipped"
-"""Folder of the weights that ship with luxel."""
+"""Folder of the weights that come with luxel."""
 
 Suffix = Literal[".onnx", ".safetensors"]
 

@@ -1,7 +1,7 @@
 """What commands print: the one line on stderr, the one table, the one progress bar, the one check for extras.
 
 Results go to stdout, everything else to stderr. Whatever is printed goes through `luxel.text.printable` first, because
-names of files come from strangers.
+names of files come from untrusted sources.
 """
 
 import sys
@@ -45,7 +45,7 @@ def put(*lines: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. right: numbers. fold: long text goes on in the next line, only where a person reads."""
+    """A column of a table. right: numbers. fold: long text continues on the next line, only where a person reads."""
 
     title: str
     right: bool = False

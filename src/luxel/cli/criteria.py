@@ -30,7 +30,7 @@ def _about() -> None:
 
 @criteria.command("list")
 def list_() -> None:
-    """The criteria that ship with luxel."""
+    """The criteria that come with luxel."""
     from luxel.criteria import load, names
 
     for name in names():

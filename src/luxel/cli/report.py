@@ -120,7 +120,7 @@ def report(
     for facts in built.facts:
         if "error" in facts:
             say(f"{facts['path']}: {facts['error']}")
-    refused = 0
+    rejected = 0
     if rating.xmp:
         wishes = [
             Wish(picture.path, stars(facts["score"], bounds), ours=True)
@@ -128,8 +128,8 @@ def report(
             if "error" not in facts
         ]
         changes = apply(wishes, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
-        refused = _list_changes(changes, folder, sidecars.write)
-    raise typer.Exit(1 if built.failed or refused else 0)
+        rejected = _list_changes(changes, folder, sidecars.write)
+    raise typer.Exit(1 if built.failed or rejected else 0)
 
 
 @with_groups
@@ -174,21 +174,21 @@ def xmp(
 def _list_changes(changes: Sequence["Change"], folder: Path, written: bool) -> int:
     """Prints what becomes of the ratings; returns how many sidecars could not be changed."""
     words = {"new": "new sidecar", "change": "rating changed", "same": "says so already", "kept": "kept: "}
-    styles = {"refused": "red", "kept": "yellow", "same": "dim"}
+    styles = {"rejected": "red", "kept": "yellow", "same": "dim"}
     lines: list[list[Cell]] = []
     for change in changes:
         inside = change.sidecar.relative_to(folder) if change.sidecar.is_relative_to(folder) else change.sidecar
-        reason = f"{words.get(change.outcome, 'refused: ')}{change.reason}"
+        reason = f"{words.get(change.outcome, 'rejected: ')}{change.reason}"
         numbers = ["" if value is None else str(value) for value in (change.before, change.after)]
         lines.append([str(inside), *numbers, (reason, styles.get(change.outcome, ""))])
     print_table([Column("sidecar"), Column("now", right=True), Column("then", right=True), Column("what")], lines)
     outcomes = [change.outcome for change in changes]
     touched = outcomes.count("new") + outcomes.count("change")
-    refused = outcomes.count("refused")
+    rejected = outcomes.count("rejected")
     verb = "written" if written else "to write"
     parts = [f"{touched} sidecar{'' if touched == 1 else 's'} {verb}"]
     parts += [f"{outcomes.count('kept')} kept"] if "kept" in outcomes else []
-    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{rejected} rejected"] if rejected else []
     hint = "" if written or not touched else " (nothing is written yet: add --write)"
     put("; ".join(parts) + hint)
-    return refused
+    return rejected

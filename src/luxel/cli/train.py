@@ -21,7 +21,7 @@ def train(
 
     \b
     luxel train recipes/pieanet-tiny.toml                  a minute, on scenes it makes itself
-    LUXEL_DATA=data luxel train recipes/pieanet.toml       the network from nothing
+    LUXEL_DATA=data luxel train recipes/pieanet.toml       the network from scratch
     luxel train recipes/pieanet.toml --set train.steps=200
     luxel train recipes/holistic.toml --set data.table=scores.csv --set data.pictures=photos
     """

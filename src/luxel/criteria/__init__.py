@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).with_name("shipped")
 
 
 def names() -> list[str]:
-    """Names of the criteria that ship with luxel, the paper's own first."""
+    """Names of the criteria that come with luxel, the paper's own first."""
     return sorted((path.stem for path in _FOLDER.glob("*.toml")), key=lambda name: (name != "fig9", name))
 
 

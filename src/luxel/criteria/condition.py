@@ -295,7 +295,7 @@ class _Parser:
         if percent and metric.kind == "residual":
             raise ConditionError(f"{measure.metric} is a residual, not a share; write a number such as 0.2", at)
         if not metric.lowest <= value <= 1.0:
-            remedy = f"write {value:g} %" if metric.kind == "share" and value <= 100 else "mend the value"
+            remedy = f"write {value:g} %" if metric.kind == "share" and value <= 100 else "fix the value"
             raise ConditionError(f"{measure.metric} runs from {metric.lowest:g} to 1, not to {value:g}; {remedy}", at)
         return Compare(measure, sign.text, value)
 
@@ -305,8 +305,10 @@ class _Parser:
         if self._take("."):
             if token.text != WHOLE and token.text not in self._names.regions:
                 known = sorted(self._names.regions)
-                told = f"[regions] has {', '.join(known)}" if known else "the file has no [regions]"
-                raise ConditionError(f"unknown region {token.text!r}{_near(token.text, known)}; {told}", token.at)
+                known_names = f"[regions] has {', '.join(known)}" if known else "the file has no [regions]"
+                raise ConditionError(
+                    f"unknown region {token.text!r}{_near(token.text, known)}; {known_names}", token.at
+                )
             region = None if token.text == WHOLE else token.text
             token = self._name(f"a measure of {token.text!r}")
         if token.text not in METRICS:
@@ -352,8 +354,8 @@ class _Parser:
             value = self._names.levels[token.text]
         elif token.kind == "name" and token.text not in WORDS:
             known = sorted(self._names.levels)
-            told = f"[levels] has {', '.join(known)}" if known else "the file has no [levels]"
-            raise ConditionError(f"unknown level {token.text!r}{_near(token.text, known)}; {told}", token.at)
+            known_names = f"[levels] has {', '.join(known)}" if known else "the file has no [levels]"
+            raise ConditionError(f"unknown level {token.text!r}{_near(token.text, known)}; {known_names}", token.at)
         else:
             raise ConditionError(f"expected a number or a level, found {token.text!r}", token.at)
         self._place += 1

@@ -142,14 +142,14 @@ class Coverage:
 
 def in_words(values: Values) -> str:
     """Values of a solution for people: "either = 15 %, mean = 0.1"."""
-    told = []
+    parts = []
     for key, value in values.items():
         if isinstance(key, Ask):
-            told.append(f"{key} = {'yes' if value else 'no'}")
+            parts.append(f"{key} = {'yes' if value else 'no'}")
         elif isinstance(value, Cell):
             share = METRICS[key.metric].kind == "share"
-            told.append(f"{key} = {100 * value.middle:.4g} %" if share else f"{key} = {value.middle:.4g}")
-    return ", ".join(told)
+            parts.append(f"{key} = {100 * value.middle:.4g} %" if share else f"{key} = {value.middle:.4g}")
+    return ", ".join(parts)
 
 
 def _cells(measure: Measure, compared: set[float]) -> list[Cell]:

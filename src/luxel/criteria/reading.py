@@ -62,7 +62,7 @@ def read(path: Path, name: str) -> Criteria:
         with open_regular(path) as handle:
             data = handle.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
-            raise CriteriaError(f"{path}: more than {MAX_FILE} bytes; that is no criteria file")
+            raise CriteriaError(f"{path}: more than {MAX_FILE} bytes; this is not a criteria file")
         text = data.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
         raise CriteriaError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -82,10 +82,10 @@ class _File:
         try:
             self._data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            told = re.sub(r" \(at (line \d+, column \d+|end of document)\)", "", str(error))
+            message = re.sub(r" \(at (line \d+, column \d+|end of document)\)", "", str(error))
             found = re.search(r"at line (\d+)", str(error))
             line = int(found[1]) if found else 1 + text.rstrip().count("\n")
-            raise CriteriaError(f"{path}:{line}: not valid TOML: {told[0].lower()}{told[1:]}") from None
+            raise CriteriaError(f"{path}:{line}: not valid TOML: {message[0].lower()}{message[1:]}") from None
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; arrays 5,000 deep
             what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             raise CriteriaError(f"{path}:1: not TOML that can be read: {what}") from None
@@ -127,7 +127,7 @@ class _File:
         if table is None:
             self._fail(
                 (),
-                "there is no [thresholds]; write the |residual| beyond which a pixel counts: over = 0.1, under = 0.1",
+                "no [thresholds]; write the |residual| beyond which a pixel counts: over = 0.1, under = 0.1",
             )
         over, under = (self._number(("thresholds",), table, key, 0, 1, inside=True) for key in ("over", "under"))
         return over, under
@@ -207,7 +207,7 @@ class _File:
     def _bands(self, vocabulary: Vocabulary, scale: tuple[float, float], collapse: Collapse | None) -> list[Band]:
         tables = self._data.get("band")
         if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            self._fail(("band",), "there are no bands; write [[band]] with score, label and when, best first")
+            self._fail(("band",), "no bands; write [[band]] with score, label and when, best first")
         bands = []
         for index, table in enumerate(tables):
             key: Key = ("band", index)
@@ -244,11 +244,13 @@ class _File:
                     self._fail(("band", index, "when"), _never(bands, index, coverage, thresholds))
             gap = None if otherwise else coverage.gap()
         except TangledError:
-            told = "too many measures are combined to check the bands up to this one; split or simplify conditions"
-            self._fail(("band", index, "when"), told)
+            message = "too many measures are combined to check the bands up to this one; split or simplify conditions"
+            self._fail(("band", index, "when"), message)
         if gap is not None:
-            told = f"no band matches when {in_words(gap)}; widen a band, or add [otherwise] with a label (and a score)"
-            self._fail(("band", len(bands) - 1), told)
+            message = (
+                f"no band matches when {in_words(gap)}; widen a band, or add [otherwise] with a label (and a score)"
+            )
+            self._fail(("band", len(bands) - 1), message)
 
     # --- values --------------------------------------------------------------------------------------------------
 
@@ -266,8 +268,8 @@ class _File:
         for name in table:
             if name not in _KEYS[section]:
                 known = list(_KEYS[section])
-                told = f"unknown key {name!r}{_near(name, known)}; there are {', '.join(known)}"
-                self._fail((*key, name), told)
+                message = f"unknown key {name!r}{_near(name, known)}; there are {', '.join(known)}"
+                self._fail((*key, name), message)
 
     def _number(
         self, key: Key, table: Mapping[str, Any], name: str, low: float, high: float, *, inside: bool = False
@@ -276,8 +278,8 @@ class _File:
         within = _is_number(value) and (low < value < high if inside else low <= value <= high)
         if not within:
             place = ".".join(str(part) for part in key if isinstance(part, str))
-            told = "missing" if name not in table else _shown(value)
-            self._fail((*key, name), f"{place}.{name} is {told}; give a number from {low:g} to {high:g}")
+            found = "missing" if name not in table else _shown(value)
+            self._fail((*key, name), f"{place}.{name} is {found}; give a number from {low:g} to {high:g}")
         return float(table[name])
 
     def _score(self, key: Key, table: Mapping[str, Any], scale: tuple[float, float]) -> float | None:
@@ -293,8 +295,8 @@ class _File:
     ) -> str:
         value = (self._data if table is None else table).get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
-            told = "missing" if value is None else _shown(value)
-            self._fail((*key, name), f'{name} is {told}; write {name} = "..."')
+            found = "missing" if value is None else _shown(value)
+            self._fail((*key, name), f'{name} is {found}; write {name} = "..."')
         return value
 
     def _strings(self, key: Key, table: Mapping[str, Any], name: str) -> tuple[str, ...]:

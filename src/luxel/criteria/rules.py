@@ -68,7 +68,7 @@ class Criteria:
         for question in given:
             if question not in self.questions:
                 asked = ", ".join(self.questions) or "none"
-                raise CriteriaError(f"{self.name}: there is no question {question!r}; its questions: {asked}")
+                raise CriteriaError(f"{self.name}: no question named {question!r}; its questions: {asked}")
         measured = self._measure(values, regions, image)
 
         def known(atom: Atom) -> bool | None:
@@ -92,7 +92,7 @@ class Criteria:
                 return self._verdict(band, measured, needs, steps)
             if result is None:
                 needs += needs_of(band, known, self.questions, why_missing)
-        # `load` refuses a file in which nothing may match, so an answer is missing only while something is undecided.
+        # `load` rejects a file in which nothing may match, so an answer is missing only while something is undecided.
         last = self.otherwise or Band(None, "undecided", self.bands[-1].line)
         steps.append(Step(last, True, ()))
         return self._verdict(last, measured, needs, steps)
@@ -136,9 +136,9 @@ class Criteria:
         except UnknownRegionError as error:
             missing, names = error.args
             band = next(b for b in self.bands if b.condition and _names_region(b, name))
-            told = ", ".join(map(repr, names[:8])) or "none"
+            listed = ", ".join(map(repr, names[:8])) or "none"
             raise CriteriaError(
-                f"{self.path}:{band.line}: the band names region {missing!r}, which is not among those given ({told}); "
+                f"{self.path}:{band.line}: the band names region {missing!r}, which is not given (given: {listed}); "
                 f"rename it there, or list its name as from = [...] under [regions] here"
             ) from None
         except ValueError as error:

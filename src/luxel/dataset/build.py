@@ -1,11 +1,11 @@
-"""Building a dataset: scenes in parallel, each written whole or not at all, resumable after any interruption.
+"""Building a dataset: scenes in parallel, each written atomically, resumable after any interruption.
 
 A scene is prepared and labelled in a hidden folder and appears under its name by one rename. Killed anywhere, the next
 build of the same folder finds every finished scene and does the rest. A scene that fails is a row with the reason, and
 is tried again next time. One build at a time works in a folder; it adds scenes and never removes one.
 
 What decides a scene's pixels is its source files (name, size, time), its facts and the settings. A scene whose source
-changed is built again. Other settings are refused unless `rebuild` is given: a dataset never mixes two settings.
+changed is built again. Other settings are rejected unless `rebuild` is given: a dataset never mixes two settings.
 """
 
 import logging
@@ -151,7 +151,7 @@ def build_scene(
             raise DatasetError(f"{out}: {_reason(error)}; free some space and run the same build again") from error
         return failure(source, _reason(error), time.monotonic() - begun)
     except Exception as error:
-        # A fault of ours on one scene must not cost the others; it is told, with its place.
+        # A fault of ours on one scene must not cost the others; it is reported, with its place.
         logging.getLogger("luxel.dataset").exception("%s: unexpected error", source.scene_id)
         return failure(source, f"unexpected {type(error).__name__}: {error}", time.monotonic() - begun)
     finally:
@@ -168,7 +168,7 @@ def build_scene(
 
 
 def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> SceneOutcome:
-    """The outcome of a scene that cannot be used. Files are told by name: a dataset says nothing of other folders."""
+    """The outcome of a scene that cannot be used. Files by name only: a dataset does not reveal other folders."""
     line = " ".join(reason.split())
     for frame in source.frames:
         line = line.replace(str(frame.file), frame.file.name)
@@ -192,7 +192,7 @@ def stamp_of(source: SceneSource) -> str:
 
 def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str, taxonomy: Path) -> None:
     """Makes or checks dataset.json and the table of names."""
-    load_taxonomy(taxonomy)  # refuses a wrong one before anything is written
+    load_taxonomy(taxonomy)  # rejects a wrong one before anything is written
     facts = settings.facts()
     if (out / DATASET).exists():
         record = dataset_record(out)
@@ -205,9 +205,9 @@ def _open(out: Path, settings: BuildSettings, *, rebuild: bool, name: str, taxon
         record["settings"] = facts
         record["name"] = name or record["name"]
     else:
-        strangers = [entry.name for entry in out.iterdir() if not entry.name.startswith(".")]
-        if strangers:
-            raise DatasetError(f"{out}: holds {min(strangers)!r} and is no dataset; choose an empty folder")
+        unknown = [entry.name for entry in out.iterdir() if not entry.name.startswith(".")]
+        if unknown:
+            raise DatasetError(f"{out}: holds {min(unknown)!r} and is not a dataset; choose an empty folder")
         record = new_record(name or out.resolve().name, settings)
     write_json(out / DATASET, record)
     write_file(out / NAMES_FILE, taxonomy.read_bytes(), sync=True, error=DatasetError)

@@ -90,7 +90,7 @@ def prepare_scene(
 ) -> PreparedScene:
     """Develop, align and reference one scene.
 
-    short_side: pixels; pictures are never enlarged. max_megapixels: refuse larger source files. rules: of the zones
+    short_side: pixels; pictures are never enlarged. max_megapixels: reject larger source files. rules: of the zones
     where there is evidence; photographs, which have none, always get the plain pull.
     Raises ImageError if a scene's only file cannot be read, DatasetError if too few frames of a bracket are left;
     frames of a bracket that cannot be used are dropped with the reason.

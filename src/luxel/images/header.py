@@ -159,7 +159,7 @@ def _tiff(path: Path, data: mmap.mmap) -> Header:
     page = tags.directory(data, offset).values
     width, height = (page.get(tag, 0) for tag in (_WIDTH, _HEIGHT))
     if not isinstance(width, int) or not isinstance(height, int):
-        raise ImageError(f"{printable(path)}: its width and height are no numbers: the file is damaged")
+        raise ImageError(f"{printable(path)}: its width and height are not numbers: the file is damaged")
     formats = page.get(_SAMPLE_FORMAT)
     light = (formats[0] if isinstance(formats, tuple) else formats) == _FLOAT
     orientation = _orientation(page)

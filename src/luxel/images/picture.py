@@ -53,7 +53,7 @@ class Picture:
 class ReadOptions:
     """How `read` reads: its keywords, for those who pass them on.
 
-    max_megapixels: pictures above it are refused before decoding, 10^6 pixels.
+    max_megapixels: pictures above it are rejected before decoding, 10^6 pixels.
     working_size: None, or the working size at which the picture is needed (`filters.shrink.working_shape`): a decoder
         may then give means of blocks of pixels in place of pixels.
     raw: what stands for a camera RAW file: "neutral", its sensor data by luxel's rendering; "preview", the JPEG that
@@ -70,12 +70,12 @@ class Raster:
     """What a decoder hands on: samples as stored, and the facts needed to make them a `Picture`.
 
     samples: [H, W] or [H, W, n] uint8, uint16 or float32; n = colour channels (grey 1, rgb 3, cmyk 4, lab 3), plus one
-    with alpha. Full scale is 255, 65535 or 1.0. CMYK: 0 is no ink. The array belongs to the raster and may be changed.
-    light: None, the samples are display-encoded; "scene", linear light of any scale; "camera", linear light in which
-    full scale is the saturation of the sensor.
+    with alpha. Full scale is 255, 65535 or 1.0. CMYK: 0 means no ink. The array belongs to the raster and may be
+    changed. light: None, the samples are display-encoded; "scene", linear light of any scale; "camera", linear light in
+    which full scale is the saturation of the sensor.
     full_size, block: (height, width) of the picture as stored and the side of the blocks whose means the samples are;
     None and 1 where the samples are the pixels.
-    brighten: stops by which camera light is to be brightened for display, >= 0.
+    brighten: stops by which camera light is brightened for display, >= 0.
     """
 
     samples: Array

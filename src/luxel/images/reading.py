@@ -99,7 +99,7 @@ def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) 
     """The light a file stores: float32 [H, W, 3], linear, sRGB primaries, >= 0, upright; never exposed or clipped.
 
     path: OpenEXR, Radiance HDR and float TIFF (any scale; 1.0 means what the file means by it), or camera RAW (1.0 is
-    sensor saturation). max_megapixels: refuse larger pictures before decoding (10^6 pixels).
+    sensor saturation). max_megapixels: reject larger pictures before decoding (10^6 pixels).
     NaN and negative values become 0, +inf the largest finite value. Colours outside sRGB primaries clip to 0 in the
     channel that would be negative. Raises ImageError as `read` does, and for files that store display-encoded pictures.
     """

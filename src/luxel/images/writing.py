@@ -1,4 +1,4 @@
-"""Writing: lossless PNG, TIFF and WebP, high-quality JPEG; a file appears whole or not at all."""
+"""Writing: lossless PNG, TIFF and WebP, high-quality JPEG; a file appears atomically."""
 
 import io
 import os
@@ -23,7 +23,7 @@ def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
     pixels: [H, W] or [H, W, 3], sRGB-encoded, uint8, uint16 or float in [0, 1]. PNG and TIFF keep 8 and 16 bit exactly;
     WebP (lossless) and JPEG (quality 95, full chroma) hold 8 bit. Float: TIFF keeps any values as float32, as a picture
     with an sRGB profile if it has three channels, as plain data if it has one; elsewhere it is rounded, to 16 bit in
-    PNG and 8 bit in JPEG and WebP. The file appears complete or not at all. Raises ImageError: unknown suffix, wrong
+    PNG and 8 bit in JPEG and WebP. The file appears atomically. Raises ImageError: unknown suffix, wrong
     shape, type or values, folder missing, disk full.
     """
     target = Path(path)

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all: the one writer of everything luxel leaves on a disk.
+"""Files and folders that appear atomically: the one writer of everything luxel leaves on a disk.
 
 What is written gets a hidden name beside its target that nobody can guess, `.luxel-<16 hex digits>.partial`, and is
 renamed when it is complete. That name is created exclusively, so that a link planted there is never followed; a link
@@ -93,9 +93,9 @@ def write_file(
     error: type[LuxelError] = LuxelError,
     remedy: str = "free some space or choose another folder",
 ) -> None:
-    """Writes a file, complete or not at all; returns nothing.
+    """Writes a file, atomically; returns nothing.
 
-    data: text is written as UTF-8; what UTF-8 cannot hold, such as bytes of a file name that is no text, as escapes.
+    data: text is written as UTF-8; what UTF-8 cannot hold, such as bytes of a file name that is not text, as escapes.
     sync: as in `writing_file`. error: what is raised when the disk does not take it. remedy: end of its message.
 
     >>> import tempfile

@@ -100,7 +100,7 @@ def _quota(folder: Path) -> float | None:
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             quota, period = " ".join((folder / name).read_text() for name in names).split()
-            if int(quota) > 0 and int(period) > 0:  # "max" and -1 are no limit
+            if int(quota) > 0 and int(period) > 0:  # "max" and -1 mean no limit
                 return int(quota) / int(period)
         except (OSError, ValueError):
             continue
@@ -183,7 +183,7 @@ class Pool(Generic[Task, Result]):
         """Queues a task. timeout: seconds, instead of the pool's.
 
         The future's result is the task's, or a `TaskError`. It raises the LuxelError that `start` or the task raised,
-        which says that the run cannot go on. Raises RuntimeError after `close`.
+        which says that the run cannot continue. Raises RuntimeError after `close`.
         """
         job: _Job[Task, Result] = _Job(task, self._timeout if timeout is None else timeout)
         with self._lock:

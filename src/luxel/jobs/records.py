@@ -1,4 +1,4 @@
-"""Records that a stranger may have written: JSON, TOML and text files, and the names of other files inside them.
+"""Records from untrusted sources: JSON, TOML and text files, and the names of other files inside them.
 
 What a file says of itself is checked once, where it is read. Everything here raises one `LuxelError` of the kind that
 the caller names, in one line, whatever the bytes are: not UTF-8, not JSON, 5,000 levels deep, NaN, a pipe, a device.
@@ -35,7 +35,7 @@ def name_problem(name: object) -> str:
     """Why a recorded name cannot be that of a file inside the record's folder, "" if it can.
 
     name: as written in the record, "/" between folders. Decided by the name alone, the same on every system: absolute,
-    with "..", a drive, a backslash, or control characters it is refused. `inside` looks at symbolic links too.
+    with "..", a drive, a backslash, or control characters it is rejected. `inside` looks at symbolic links too.
 
     >>> name_problem("scenes/a/P0.png")
     ''
@@ -128,7 +128,7 @@ def read_json(path: Path, *, kind: _Kind = DatasetError) -> dict[str, Any]:
     try:
         record = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
         if re.search(r"\\u[dD][89a-fA-F]", text):
-            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is not text
     except (ValueError, RecursionError) as error:
         raise kind(f"{path}: not JSON that can be read: {_reason(error)}") from error
     if not isinstance(record, dict):
@@ -215,7 +215,7 @@ def _described(value: object) -> str:
 
 def _quoted(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 10**30:
-        return "a number of more than 30 digits"  # Python refuses to write the longest of them down
+        return "a number of more than 30 digits"  # Python does not print the longest of them
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

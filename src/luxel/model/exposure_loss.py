@@ -19,7 +19,7 @@ RANGE_TOLERANCE = 1e-3
 """How far images may leave [0, 1] without a word: rounding (of half precision, one step of it)."""
 
 FARTHEST = (-1.0, 2.0)
-"""Images with values beyond these are refused: they are not pictures in [0, 1]."""
+"""Images with values beyond these are rejected: they are not pictures in [0, 1]."""
 
 _REMEDY = "clamp or sigmoid the output of the enhancer, and divide 8-bit values by 255"
 
@@ -47,7 +47,7 @@ class ExposureLoss(nn.Module):
     Returns float32, in [0, 1]. Differentiable to `images`. Raises LuxelError for wrong shapes and for values below -1
     or above 2, such as 0-255 pictures.
 
-    The frozen network is no part of the module's state: `state_dict()` is empty, `parameters()` yields nothing, and it
+    The frozen network is not part of the module's state: `state_dict()` is empty, `parameters()` yields nothing, and it
     stays in eval mode. It follows `.to(device)`, `.cuda()` and `.cpu()`. It stays float32 whatever `.half()`,
     `.to(dtype)` and autocast say; images of another type are converted.
 
@@ -121,7 +121,7 @@ class ExposureLoss(nn.Module):
         return error.mean() if self.reduction == "mean" else error
 
     def _check_range(self, images: Tensor) -> None:
-        """Refuse values far outside [0, 1]; warn once of values a little outside."""
+        """Reject values far outside [0, 1]; warn once of values a little outside."""
         if images.numel() == 0 or images.is_meta:
             return
         low, high = (float(end) for end in torch.stack(torch.aminmax(images.detach())).tolist())

@@ -69,5 +69,5 @@ def ssim_loss(prediction: Tensor, residual: Tensor, confidence: Tensor | None = 
 
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:
-    # A batch without one certain pixel teaches nothing, rather than dividing by zero.
+    # A batch without one certain pixel contributes no loss, rather than dividing by zero.
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)

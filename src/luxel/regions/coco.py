@@ -82,7 +82,7 @@ def coco_masks(
 
 
 def _identifier(value: object, place: str) -> int | str:
-    """An id by its value, however it is written: 5, 5.0 and "5" are one. Raises RegionsError for what is no id."""
+    """An id by its value, however it is written: 5, 5.0 and "5" are one. Raises RegionsError for anything else."""
     if isinstance(value, str) and value.strip():
         text = value.strip()
         return int(text) if text.isdecimal() and text.isascii() else text
@@ -191,7 +191,7 @@ def _from_polygon(polygon: object, height: int, width: int) -> Mask:
         raise _DegenerateError(f"it has {len(polygon) // 2} points, and a polygon has three or more")
     points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(points).all() or np.abs(points).max() > 10 * MAX_SIDE:
-        raise ValueError("a polygon holds numbers that are no places in a picture")
+        raise ValueError("a polygon holds numbers that are not coordinates in the image")
     if np.linalg.matrix_rank(points - points[0]) < 2:
         raise _DegenerateError("its points lie on one line or in one place")
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
@@ -241,7 +241,7 @@ def _decompressed(text: str) -> list[int]:
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 50:
-            raise ValueError("counts is no compressed run-length string")
+            raise ValueError("counts is not a compressed run-length string")
         value |= (code & 31) << shift
         shift += 5
         if code & 32:

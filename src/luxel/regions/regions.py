@@ -124,8 +124,8 @@ def read_regions(
     JSON (.json). shape: (height, width) of the map; regions of another size and the same aspect ratio are scaled to it,
     nearest neighbour. picture: which image of COCO JSON, by file name or its stem; not needed where it holds one.
     names: JSON or TOML with label -> name, or a list of names from label 0; without it, a file of the label picture's
-    name that ends in .json or .toml; without that either, labels from 1 are "region 1", "region 2" ..., 0 is no region.
-    warn: called with one line for each shape of COCO JSON that is left out, see `coco_masks`.
+    name that ends in .json or .toml; without that either, labels from 1 are "region 1", "region 2" ...; 0 means no
+    region. warn: called with one line for each shape of COCO JSON that is left out, see `coco_masks`.
     Returns name -> bool [H, W]. Raises RegionsError: missing, damaged, several channels, no names that occur, another
     aspect ratio, no such picture in the JSON, an annotation that cannot be read.
     """
@@ -143,10 +143,12 @@ def read_regions(
     if named is None:
         named = {label: f"region {label}" for label in present if label > 0}
         if not named:
-            raise RegionsError(f"{path}: every pixel is 0, which is no region; number regions from 1 or give names")
+            raise RegionsError(f"{path}: every pixel is 0, which means no region; number regions from 1 or give names")
     elif not any(label in named for label in present):
-        told = ", ".join(map(str, present[:8]))
-        raise RegionsError(f"{path}: its labels ({told}) have no names; the names are for {', '.join(map(str, named))}")
+        listed = ", ".join(map(str, present[:8]))
+        raise RegionsError(
+            f"{path}: its labels ({listed}) have no names; the names are for {', '.join(map(str, named))}"
+        )
     return LabelRegions(fit_labels(labels, shape, path), named)
 
 

@@ -23,7 +23,7 @@ SidecarStyle = Literal["auto", "darktable", "adobe", "both"]
 """How sidecars are named: darktable IMG.CR2.xmp (digiKam too), adobe IMG.xmp (Lightroom, Bridge, Capture One).
 auto: the ones that lie there already, else IMG.CR2.xmp, which no two pictures share."""
 
-SidecarOutcome = Literal["new", "change", "same", "kept", "refused"]
+SidecarOutcome = Literal["new", "change", "same", "kept", "rejected"]
 
 STARS = (7.2, 6.2, 5.0, 3.0)
 """Scores from which a picture gets 5, 4, 3 and 2 stars; below the last it gets 1."""
@@ -48,7 +48,8 @@ class Change:
     """What becomes of one wish in one sidecar.
 
     before, after: the rating in the file, None for none. outcome: "new" sidecar, "change" of an existing one, "same":
-    it says so already, "kept": a person's other rating stays, "refused": cannot be done. reason: why, for the last two.
+    it says so already, "kept": a person's other rating stays, "rejected": cannot be done. reason: why, for the last
+    two.
     """
 
     picture: Path
@@ -114,20 +115,20 @@ def apply(
     """What becomes of every wish, and with `write` the sidecars themselves.
 
     style: see `SidecarStyle`. overwrite: also replace ratings that a person gave; those of luxel are always replaced.
-    write: False only says what would happen. A sidecar that cannot be read or written is a "refused" change and the
-    others go on. A sidecar appears whole or not at all and keeps its permissions.
+    write: False only says what would happen. A sidecar that cannot be read or written is a "rejected" change and the
+    others continue. A sidecar is written atomically and keeps its permissions.
     """
     wishes = list(wishes)
     owners = _owners([wish.picture for wish in wishes])
     changes = []
     for wish in wishes:
         if not wish.picture.is_file():
-            changes.append(_refused(wish, darktable_name(wish.picture), "no such picture"))
+            changes.append(_rejected(wish, darktable_name(wish.picture), "no such picture"))
             continue
         owner = owners[adobe_name(wish.picture)]
         for sidecar in _sidecars(wish.picture, style, owner):
             if sidecar.stem == wish.picture.stem and owner != wish.picture:
-                changes.append(_refused(wish, sidecar, f"belongs to {owner.name}; use the darktable style"))
+                changes.append(_rejected(wish, sidecar, f"belongs to {owner.name}; use the darktable style"))
             else:
                 changes.append(_applied(wish, sidecar, overwrite=overwrite, write=write))
     return changes
@@ -221,7 +222,7 @@ def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Chan
         if write:
             _write(sidecar, content)
     except LuxelError as error:
-        return Change(wish.picture, sidecar, before, before, "refused", str(error))
+        return Change(wish.picture, sidecar, before, before, "rejected", str(error))
     return Change(wish.picture, sidecar, before, wish.rating, "new" if data is None else "change")
 
 
@@ -237,5 +238,5 @@ def _write(sidecar: Path, content: bytes) -> None:
         raise xmp.SidecarError(f"cannot be written ({error.strerror})") from error
 
 
-def _refused(wish: Wish, sidecar: Path, reason: str) -> Change:
-    return Change(wish.picture, sidecar, None, None, "refused", reason)
+def _rejected(wish: Wish, sidecar: Path, reason: str) -> Change:
+    return Change(wish.picture, sidecar, None, None, "rejected", reason)

@@ -17,7 +17,7 @@ _RATING, _RATING_PERCENT = 0x4746, 0x4749
 def embedded_rating(picture: Path) -> Sidecar:
     """The rating that a picture holds, as if it stood in a sidecar; UNRATED where it holds none.
 
-    picture: of any format; nothing is decoded. A file that is no picture has no rating.
+    picture: of any format; nothing is decoded. A file that is not an image has no rating.
     Raises SidecarError for an XMP packet that cannot be read, in which there may be one.
     """
     try:

@@ -78,7 +78,7 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     added = b""
     if found.rating is not None:
-        _stars(found.rating.text)  # A value that is not a rating may mean something to somebody: refused.
+        _stars(found.rating.text)  # A value that is not a rating may mean something to somebody: rejected.
         edits.append((found.rating.start, found.rating.end, found.rating.written(str(rating))))
     else:
         added += found.attribute(XMP, "xmp", str(rating))
@@ -242,7 +242,7 @@ def _scan(data: bytes) -> _Found:
     try:
         found.rest = _rest(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        # This parser knows namespaces, so that it refuses more: two attributes of one name under two prefixes.
+        # This parser knows namespaces, so that it rejects more: two attributes of one name under two prefixes.
         raise SidecarError(f"is not well-formed XML with namespaces ({error}); correct or remove it") from error
     return found
 

@@ -63,8 +63,8 @@ def frames_of(datasets: Sequence[Path], split: str, *, leave_out: Collection[str
     ends = tuple(f"-{name}" for name in leave_out)
     kept = [(f, row) for f, row in chosen if row.group not in leave_out and not row.group.endswith(ends)]
     if not kept:
-        told = ", ".join(map(str, datasets))
-        raise DatasetError(f"{told}: no frame in the split {split!r}; luxel dataset split makes splits anew")
+        names = ", ".join(map(str, datasets))
+        raise DatasetError(f"{names}: no frame in the split {split!r}; luxel dataset split makes splits again")
     return kept
 
 

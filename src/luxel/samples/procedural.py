@@ -1,4 +1,4 @@
-"""Scenes made from nothing: linear-light pictures with shapes, textures, shadows and lamps, for tests and tiny runs."""
+"""Scenes made from scratch: linear-light pictures with shapes, textures, shadows and lamps, for tests and tiny runs."""
 
 import numpy as np
 

@@ -57,8 +57,8 @@ def read_scores(table: Path, pictures: Path) -> list[ScoredTable]:
     """The rows of a CSV of picture names and scores.
 
     table: columns img_id, score[, ref_id] (IEA40K), Image name, Exposure (SPAQ, 0-100, brought to 0-10), or image,
-    score[, scene]. pictures: folder of the files. Raises DatasetError for other columns, a score that is no number or
-    outside 0-10, a picture that is not there, or fewer than ten rows.
+    score[, scene]. pictures: folder of the files. Raises DatasetError for other columns, a score that is not a number
+    or outside 0-10, a picture that is not there, or fewer than ten rows.
     """
     if not table.is_file():
         raise DatasetError(f"{table}: no such file; give a CSV of picture names and scores")

@@ -139,7 +139,7 @@ def train(
         state = load_checkpoint(checkpoint)
         if ("muon" in state["optimizer"]) != (recipe.train.optimizer == "muon"):
             raise RecipeError(
-                f"train.optimizer={recipe.train.optimizer}: {checkpoint} was made with another optimiser; go on with"
+                f"train.optimizer={recipe.train.optimizer}: {checkpoint} was made with another optimiser; continue with"
                 " that one, or give another output.folder"
             )
         network.load_state_dict(state["network"])

@@ -99,7 +99,7 @@ class MuonAdamW(Optimizer):
         for optimizer in (self.muon, self.adamw):
             optimizer.param_groups[0]["lr"] = self.param_groups[0]["lr"]
         for weight, matrix in zip(self.convolutions, self.matrices, strict=True):
-            # Bound anew: a network that was moved to another device keeps its weights elsewhere.
+            # Bound again: a network that was moved to another device keeps its weights elsewhere.
             matrix.data = as_matrix(weight.detach())
             matrix.grad = None if weight.grad is None else as_matrix(channels_last(weight.grad))
         self.muon.step()

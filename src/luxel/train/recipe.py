@@ -15,7 +15,7 @@ from luxel.jobs.records import read_json, read_toml
 
 
 class Section(BaseModel):
-    """A recipe section: unknown keys are refused, values cannot change after loading."""
+    """A recipe section: unknown keys are rejected, values cannot change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

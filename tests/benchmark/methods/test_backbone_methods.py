@@ -311,7 +311,7 @@ def test_a_file_that_does_not_fit_names_the_first_key(tmp_path: Path) -> None:
     state = backbone.state_dict()
     path = tmp_path / "w.pth"
 
-    def refused(content: object) -> str:
+    def rejected(content: object) -> str:
         torch.save(content, path)
         with pytest.raises(LuxelError) as caught:
             load_backbone(backbone, path)
@@ -319,13 +319,13 @@ def test_a_file_that_does_not_fit_names_the_first_key(tmp_path: Path) -> None:
         return str(caught.value)
 
     without = {k: v for k, v in state.items() if not k.startswith(("layer2.0.conv1", "layer4"))}
-    assert "lacks layer2.0.conv1.weight" in refused(without)
-    assert "bn1.weight is (5,), not (4,)" in refused({**state, "bn1.weight": torch.zeros(5)})
-    assert "has layer1.1.conv1.weight, which this ResNet lacks" in refused(
+    assert "lacks layer2.0.conv1.weight" in rejected(without)
+    assert "bn1.weight is (5,), not (4,)" in rejected({**state, "bn1.weight": torch.zeros(5)})
+    assert "has layer1.1.conv1.weight, which this ResNet lacks" in rejected(
         {**state, "layer1.1.conv1.weight": torch.zeros(1)}
     )
-    assert "lacks conv1.weight" in refused([1, 2])
-    assert "not a plain state dict" in refused({"state_dict": state, "options": argparse.Namespace(a=1)})
+    assert "lacks conv1.weight" in rejected([1, 2])
+    assert "not a plain state dict" in rejected({"state_dict": state, "options": argparse.Namespace(a=1)})
     (tmp_path / "w.safetensors").write_bytes(b"no weights at all")
     with pytest.raises(LuxelError, match="not a safetensors file"):
         load_backbone(backbone, tmp_path / "w.safetensors")

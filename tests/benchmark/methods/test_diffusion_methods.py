@@ -69,13 +69,13 @@ def test_published_counts() -> None:
     assert pydiff.FACTS.official_params == 97_811_523 + 78_092
 
 
-@pytest.mark.parametrize(("name", "entering"), [("pydiff", 3), ("gsad", 3)])
-def test_one_pass_changes_the_first_and_the_last_layer_only(name: str, entering: int) -> None:
+@pytest.mark.parametrize(("name", "in_channels"), [("pydiff", 3), ("gsad", 3)])
+def test_one_pass_changes_the_first_and_the_last_layer_only(name: str, in_channels: int) -> None:
     with torch.device("meta"):
         ours = registry.build(name, "pixel")
         theirs = pydiff.published()[0] if name == "pydiff" else gsad.published()
         theirs = nn.ModuleList([theirs.unet, theirs.leave])
-    noisy_input, further_outputs = 9 * 64 * entering, 2 * (9 * 64 + 1)
+    noisy_input, further_outputs = 9 * 64 * in_channels, 2 * (9 * 64 + 1)
     assert count(theirs) - count(ours) == noisy_input + further_outputs
 
 
@@ -139,7 +139,7 @@ def test_pixel_attention_like_torch() -> None:
         torch.testing.assert_close(ours(x), x + mixed.mT.view(x.shape), atol=1e-5, rtol=1e-5)
 
 
-# What PyDiff is told, and its corrector
+# PyDiff's condition and its corrector
 
 
 def test_equalising_undoes_any_curve_that_keeps_the_order() -> None:
@@ -165,14 +165,14 @@ def test_equalising_like_opencv() -> None:
 
 def test_the_condition_has_the_picture_first_and_places_last() -> None:
     image = 2 * pictures(2, 16, 24) - 1
-    told = pydiff.condition(image)
-    assert told.shape == (2, pydiff.CONDITION, 16, 24)
-    assert torch.equal(told[:, :3], image)
-    assert torch.equal(told[:, 3:6], pydiff.equalised(image))
-    sine, cosine = told[0, 6:8, :, 0]
+    condition = pydiff.condition(image)
+    assert condition.shape == (2, pydiff.CONDITION, 16, 24)
+    assert torch.equal(condition[:, :3], image)
+    assert torch.equal(condition[:, 3:6], pydiff.equalised(image))
+    sine, cosine = condition[0, 6:8, :, 0]
     torch.testing.assert_close(torch.atan2(sine, cosine), torch.linspace(0, 1, 16))
     torch.testing.assert_close(
-        told[1, 8:, 3] / 2, torch.stack([f(torch.linspace(0, 1, 24)) for f in (torch.sin, torch.cos)])
+        condition[1, 8:, 3] / 2, torch.stack([f(torch.linspace(0, 1, 24)) for f in (torch.sin, torch.cos)])
     )
 
 
@@ -278,7 +278,7 @@ def test_sampling_with_the_published_parts() -> None:
         channels=3,
         strides=pydiff.STRIDES,
     )
-    first, again = (draw(mend=corrector, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    first, again = (draw(correct=corrector, generator=torch.Generator().manual_seed(1)) for _ in range(2))
     assert first.shape == image.shape
     assert first.abs().max() <= 1
     assert torch.equal(first, again)

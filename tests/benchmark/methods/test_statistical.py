@@ -74,7 +74,7 @@ def test_turning_and_mirroring_the_picture_changes_nothing(name: str) -> None:
         np.full((16, 16, 3), np.nan, np.float32),
     ],
 )
-def test_what_is_no_picture_is_refused(name: str, image: np.ndarray) -> None:
+def test_what_is_not_an_image_is_rejected(name: str, image: np.ndarray) -> None:
     with pytest.raises(LuxelError, match=r"give \[H, W, 3\] float in \[0, 1\]"):
         STATISTICAL[name].statistic(image)
 
@@ -375,7 +375,7 @@ def test_neighbours_pull_a_lone_block_along() -> None:
     assert blocks.block_exposures(image)[3, 3] > 0
 
 
-def test_small_pictures_are_refused_by_block_methods() -> None:
+def test_small_pictures_are_rejected_by_block_methods() -> None:
     with pytest.raises(LuxelError, match="7 x 20 pixels; give at least 8 x 8"):
         blocks.normal_share(np.zeros((7, 20, 3), np.float32))
 

@@ -353,7 +353,7 @@ def test_a_layer_left_out_of_some_pictures_is_right_on_the_whole() -> None:
 # Q-Align's levels
 
 
-def told(score: LevelScore, logits: Tensor) -> Features:
+def features_of(score: LevelScore, logits: Tensor) -> Features:
     """Features of which the head makes the given logits."""
     score.double()
     score.linear.weight.data = torch.eye(5, 8, dtype=torch.float64)
@@ -363,13 +363,13 @@ def told(score: LevelScore, logits: Tensor) -> Features:
 
 def test_a_score_is_the_expectation_of_its_levels() -> None:
     score = LevelScore(Promise())  # type: ignore[arg-type]
-    certain = told(score, 1e3 * torch.eye(5, dtype=torch.float64))
+    certain = features_of(score, 1e3 * torch.eye(5, dtype=torch.float64))
     assert score(certain).tolist() == [0.0, 2.5, 5.0, 7.5, 10.0]
     share = numbers(20, 5).exp()
     share /= share.sum(1, keepdim=True)
     expected = [sum(2.5 * i * p for i, p in enumerate(row)) for row in share.tolist()]
-    assert score(told(score, share.log() + 3)).tolist() == pytest.approx(expected)
-    mirrored = score(told(score, share.log().flip(1)))
+    assert score(features_of(score, share.log() + 3)).tolist() == pytest.approx(expected)
+    mirrored = score(features_of(score, share.log().flip(1)))
     torch.testing.assert_close(mirrored, 10 - torch.tensor(expected, dtype=torch.float64))
 
 
@@ -384,7 +384,7 @@ def test_levels_are_five_equal_ranges() -> None:
 def test_the_loss_is_the_surprise_at_the_right_level() -> None:
     score = LevelScore(Promise())  # type: ignore[arg-type]
     share = torch.tensor([[0.1, 0.2, 0.4, 0.2, 0.1], [0.5, 0.2, 0.1, 0.1, 0.1]], dtype=torch.float64)
-    loss = score.loss(told(score, share.log()), torch.tensor([5.0, 9.0]))
+    loss = score.loss(features_of(score, share.log()), torch.tensor([5.0, 9.0]))
     assert loss.item() == pytest.approx(-(torch.tensor(0.4).log() + torch.tensor(0.1).log()).item() / 2)
 
 

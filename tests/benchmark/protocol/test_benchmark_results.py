@@ -1,4 +1,4 @@
-"""A benchmark's rows as files: whole or absent, named when damaged."""
+"""A benchmark's rows as files: atomic, named when damaged."""
 
 import itertools
 import json
@@ -75,7 +75,7 @@ def test_a_measure_that_is_not_defined_is_none_and_an_infinite_one_an_error(tmp_
 
 
 @pytest.mark.parametrize("bad", [[0.1, float("nan")], [0.1, -0.2], [0.1, float("inf")]])
-def test_errors_by_picture_that_are_no_errors_are_refused(tmp_path: Path, bad: list[float]) -> None:
+def test_errors_by_picture_that_are_not_errors_are_rejected(tmp_path: Path, bad: list[float]) -> None:
     with pytest.raises(LuxelError, match="1 of 2 errors are negative, nan or infinite"):
         write_row(tmp_path, row(scenes=("a", "b")), bad)
 
@@ -96,7 +96,7 @@ def _change(path: Path, **values: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"mae": "small"}, "mae: input should be a valid number"),
         ({"status": "great"}, "status: input should be 'ok' or 'failed'"),
@@ -105,11 +105,13 @@ def _change(path: Path, **values: object) -> None:
         ({"split": 1.5}, "split: input should be a valid integer"),
     ],
 )
-def test_a_damaged_row_is_named_with_its_file_and_field(tmp_path: Path, change: dict[str, object], told: str) -> None:
+def test_a_damaged_row_is_named_with_its_file_and_field(
+    tmp_path: Path, change: dict[str, object], expected: str
+) -> None:
     write_row(tmp_path, row(mae=0.1))
     (path,) = tmp_path.glob("*.json")
     _change(path, **change)
-    with pytest.raises(LuxelError, match=re.escape(f"{path}: is no benchmark row ({told}")) as caught:
+    with pytest.raises(LuxelError, match=re.escape(f"{path}: is not a benchmark row ({expected}")) as caught:
         read_rows(tmp_path)
     assert "delete the row's files and run again" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -119,11 +121,11 @@ def test_a_cut_off_row_is_named(tmp_path: Path) -> None:
     write_row(tmp_path, row(mae=0.1))
     (path,) = tmp_path.glob("*.json")
     path.write_text(path.read_text()[:50])
-    with pytest.raises(LuxelError, match="is no benchmark row"):
+    with pytest.raises(LuxelError, match="is not a benchmark row"):
         has_row(tmp_path, "pieanet", "pixel", 0, 0)
 
 
-def test_a_row_under_another_name_is_refused(tmp_path: Path) -> None:
+def test_a_row_under_another_name_is_rejected(tmp_path: Path) -> None:
     write_row(tmp_path, row(mae=0.1))
     (path,) = tmp_path.glob("*.json")
     path.rename(path.with_name("zero.pixel.split0.seed0.json"))
@@ -153,7 +155,7 @@ def test_folders_without_rows_are_named(tmp_path: Path) -> None:
         read_rows(tmp_path)
 
 
-def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_written_names_the_disk(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LuxelError, match="cannot be written"):
         write_row(tmp_path / "file", row())

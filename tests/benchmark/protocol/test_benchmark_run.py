@@ -1,4 +1,4 @@
-"""The benchmark's protocol: one set of frames, one budget, one row per job, and a run that goes on where it stopped."""
+"""The benchmark's protocol: one set of frames, one budget, one row per job, and a run that resumes where it stopped."""
 
 import itertools
 import shutil
@@ -209,7 +209,7 @@ def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: P
     assert all(torch.equal(value, before[key]) for key, value in model.network.backbone.state_dict().items())
 
 
-def test_a_loss_that_is_no_number_is_named(frames: Frames) -> None:
+def test_a_loss_that_is_not_a_number_is_named(frames: Frames) -> None:
     model = build("pieanet", tiny=True)
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
@@ -280,7 +280,7 @@ def settings(place: Path, tmp_path: Path) -> BenchmarkSettings:
     )
 
 
-def test_a_run_writes_its_rows_and_goes_on_where_it_stopped(settings: BenchmarkSettings) -> None:
+def test_a_run_writes_its_rows_and_resumes_where_it_stopped(settings: BenchmarkSettings) -> None:
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
     lines: list[str] = []
     first = protocol.run_rows(jobs[:1], settings, report=lines.append)
@@ -326,7 +326,7 @@ def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"data": "procedural, 48 px (checksum 0)"}, r"checksum 0\)"),
         ({"rules": "batch 5"}, "batch 5"),
@@ -334,7 +334,7 @@ def test_rows_of_another_budget_do_not_mix(settings: BenchmarkSettings) -> None:
         ({"backbones": "backbone=other.pth"}, "backbone=other.pth; this run has .*random weights"),
     ],
 )
-def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dict[str, str], told: str) -> None:
+def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dict[str, str], expected: str) -> None:
     job = protocol.Job("nima", "score", 0, 0)
     row = ResultRow(
         method="nima",
@@ -352,7 +352,7 @@ def test_rows_by_other_rules_do_not_mix(settings: BenchmarkSettings, change: dic
     write_row(settings.out, replace(row, seed=0))  # there already: nothing is trained
     assert protocol.run_rows([job], settings) == []
     write_row(settings.out, replace(row, **change))
-    with pytest.raises(LuxelError, match=f"holds nima .*{told}"):
+    with pytest.raises(LuxelError, match=f"holds nima .*{expected}"):
         protocol.run_rows([job], settings)
 
 
@@ -393,7 +393,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_a_killed_run_stops_its_training_and_goes_on_from_its_rows(settings: BenchmarkSettings, tmp_path: Path) -> None:
+def test_a_killed_run_stops_its_training_and_resumes_from_its_rows(settings: BenchmarkSettings, tmp_path: Path) -> None:
     """By SIGKILL, the hardest; the pool's own tests have the other signals."""
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
@@ -468,5 +468,5 @@ def test_every_method_names_its_facts() -> None:
 def test_the_registry_and_the_statistics_are_at_hand_without_torch() -> None:
     modules = "luxel.benchmark, luxel.benchmark.methods.statistical"
     code = f"import sys, {modules}; print(callable(luxel.benchmark.build), 'torch' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["True", "False"]
+    expected = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert expected.stdout.split() == ["True", "False"]

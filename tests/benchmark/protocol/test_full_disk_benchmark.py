@@ -15,7 +15,7 @@ from luxel.jobs.atomic import leftovers
 from stand_ins.full_disk import Disk
 
 
-def test_a_full_disk_is_no_row(tmp_path: Path) -> None:
+def test_a_full_disk_is_not_a_row(tmp_path: Path) -> None:
     with Disk(500_000).used(), pytest.raises(DatasetError, match="No space left on device"):
         prepare_frames("procedural", 32, tmp_path / "frames")
     assert leftovers(tmp_path / "frames") == []

@@ -251,7 +251,7 @@ def test_footnotes_say_what_a_reader_must_know(folder: Path) -> None:
     assert any("of made," in note for note in pixel.notes)
 
 
-def test_rows_that_do_not_belong_together_are_refused(folder: Path) -> None:
+def test_rows_that_do_not_belong_together_are_rejected(folder: Path) -> None:
     write_row(folder, row("local_mid_grey", data="other"))
     with pytest.raises(LuxelError, match=r"different data \(made, other\)"):
         tables(folder)
@@ -517,7 +517,7 @@ def test_csv_on_stdout_is_csv_and_the_footnotes_go_to_stderr(folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["nowhere"], "nowhere: no such folder"),
         (["empty"], "empty: has no benchmark rows"),
@@ -528,7 +528,7 @@ def test_csv_on_stdout_is_csv_and_the_footnotes_go_to_stderr(folder: Path) -> No
     ],
 )
 def test_wrong_usage_exits_2_in_words(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: str
 ) -> None:
     work = tmp_path / "work"
     (work / "empty").mkdir(parents=True)
@@ -537,7 +537,7 @@ def test_wrong_usage_exits_2_in_words(
     monkeypatch.chdir(work)
     shown = luxel("table", *arguments)
     assert shown.exit_code == 2
-    assert told in flat(shown.stderr)
+    assert expected in flat(shown.stderr)
 
 
 def test_a_damaged_row_exits_2(folder: Path) -> None:
@@ -545,7 +545,7 @@ def test_a_damaged_row_exits_2(folder: Path) -> None:
     path.write_text("{}")
     shown = luxel("table", folder)
     assert shown.exit_code == 2
-    assert shown.stderr.startswith(f"luxel: {path}: is no benchmark row")
+    assert shown.stderr.startswith(f"luxel: {path}: is not a benchmark row")
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

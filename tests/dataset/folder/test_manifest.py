@@ -118,7 +118,7 @@ def test_wrong_manifests_are_named(tmp_path: Path) -> None:
         read_manifest(place)
 
 
-def test_a_row_of_another_luxel_is_refused() -> None:
+def test_a_row_of_another_luxel_is_rejected() -> None:
     with pytest.raises(DatasetError, match=r"unknown key 'mood'.*newer"):
         row_from({"mood": "blue"}, "scene.json")
     with pytest.raises(DatasetError, match="has no level"):
@@ -179,7 +179,7 @@ def test_a_share_of_zero_stays_empty() -> None:
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.2, -0.1), (0.5, 0.2, 0.2)])
-def test_shares_that_make_no_sense_are_refused(shares: tuple[float, ...]) -> None:
+def test_shares_that_make_no_sense_are_rejected(shares: tuple[float, ...]) -> None:
     with pytest.raises(DatasetError, match="sum to 1"):
         assign(["a"], seed=0, shares=shares)
 

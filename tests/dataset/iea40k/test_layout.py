@@ -176,7 +176,7 @@ def test_the_near_list_holds_the_near_levels(built: Path, tmp_path: Path) -> Non
     assert sum(map(len, lists)) == 12
 
 
-def test_an_import_that_was_stopped_goes_on(released: Path, tmp_path: Path) -> None:
+def test_an_import_that_was_stopped_resumes(released: Path, tmp_path: Path) -> None:
     lost = released / "label/exposure_condition/a0002-dgw_005_P0.npy"
     kept = lost.read_bytes()
     lost.unlink()
@@ -189,7 +189,7 @@ def test_an_import_that_was_stopped_goes_on(released: Path, tmp_path: Path) -> N
     assert check_dataset(tmp_path / "luxel").problems == []
 
 
-def test_experts_can_go_on_from_released_labels(released: Path, tmp_path: Path) -> None:
+def test_experts_can_continue_from_released_labels(released: Path, tmp_path: Path) -> None:
     out = tmp_path / "luxel"
     before = {row.name: row for row in import_released(released, out)}
     mask = np.zeros((256, 256), dtype=bool)
@@ -289,7 +289,7 @@ def test_every_released_number_survives_our_16_bit_png(tmp_path: Path) -> None:
     np.testing.assert_array_equal(encode_map(decode_residual(encode_residual(codes / 255))), codes)
 
 
-def test_folders_that_are_no_dataset_are_refused(tmp_path: Path, built: Path) -> None:
+def test_folders_that_are_not_dataset_are_rejected(tmp_path: Path, built: Path) -> None:
     with pytest.raises(DatasetError, match="neither"):
         read_rows(tmp_path)
     with pytest.raises(DatasetError, match="neither"):

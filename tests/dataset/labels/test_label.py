@@ -97,7 +97,7 @@ def test_large_clipped_areas_are_not_light_sources_but_doubtful() -> None:
     assert np.all(label.residual[:20] > RULES.severe)
 
 
-def test_in_a_photograph_a_red_flower_is_no_lamp() -> None:
+def test_in_a_photograph_a_red_flower_is_not_lamp() -> None:
     light = np.full((*SIZE, 3), 0.2, dtype=np.float32)
     light[5:8, 5:8] = (1.0, 0.05, 0.05)
     light[20:22, 20:22] = 1.0
@@ -127,7 +127,7 @@ def test_light_sources_are_small() -> None:
     assert found.sum() == 90
 
 
-def test_panes_of_a_window_are_no_lamps() -> None:
+def test_panes_of_a_window_are_not_lamps() -> None:
     darkest = np.zeros((200, 300, 3), dtype=np.uint8)
     for top in range(20, 100, 10):
         for left in range(50, 130, 10):

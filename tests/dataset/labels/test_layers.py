@@ -137,7 +137,7 @@ def test_a_layer_is_never_overwritten(tmp_path: Path) -> None:
         ({"blocks_sha256": ""}, "which"),
     ],
 )
-def test_a_wrong_layer_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_a_wrong_layer_is_rejected(tmp_path: Path, change: dict[str, object], message: str) -> None:
     from dataclasses import replace
 
     with pytest.raises(DatasetError, match=message):
@@ -159,7 +159,7 @@ def test_a_lost_mask_is_named(tmp_path: Path) -> None:
         read_layers(tmp_path)
 
 
-def test_layers_on_other_blocks_or_another_size_are_refused() -> None:
+def test_layers_on_other_blocks_or_another_size_are_rejected() -> None:
     with pytest.raises(DatasetError, match="other blocks"):
         touched_by(layer("anna", 0.1), BLOCKS[:, ::-1])
     wide = Layer(id="m", expert="x", made=NOON.isoformat(), mode="set", amount=0.1, where=np.ones((8, 13), bool))

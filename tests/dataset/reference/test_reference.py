@@ -332,9 +332,9 @@ def test_decisions_come_back_from_their_rows(evidence: Evidence) -> None:
     ],
 )
 def test_decisions_that_cannot_be_meant(asked: dict[str, object], message: str, evidence: Evidence) -> None:
-    with pytest.raises(DatasetError, match=message) as told:
+    with pytest.raises(DatasetError, match=message) as caught:
         change_decision(evidence[2][3], **asked)  # type: ignore[arg-type]
-    assert "block 3" in str(told.value)
+    assert "block 3" in str(caught.value)
 
 
 def test_a_person_brings_a_block_to_the_zone_asked_for(evidence: Evidence) -> None:

@@ -154,7 +154,7 @@ def test_without_exif_nothing_is_grouped_and_the_scene_says_why(
     assert "no exposure is written for any frame: all steps are measured" in prepared.metadata["notes"]
 
 
-def test_a_photograph_with_exif_is_no_riddle(shoot: Path) -> None:
+def test_a_photograph_with_exif_is_not_riddle(shoot: Path) -> None:
     [lone] = [scene for scene in scan_sources([shoot]) if scene.kind == "photo"]
     assert not any("bracket.csv" in note for note in lone.notes)
 
@@ -195,7 +195,7 @@ def test_a_corrupt_frame_costs_only_itself(
     assert reason.startswith("truncated JPEG" if damage == "cut" else "is empty"), "without the path of a machine"
 
 
-def test_a_bracket_with_one_frame_left_is_refused_with_all_reasons(
+def test_a_bracket_with_one_frame_left_is_rejected_with_all_reasons(
     tmp_path: Path, two_lights: tuple[FloatArray, FloatArray]
 ) -> None:
     files = shots(tmp_path, (-2, 0, 2), two_lights[0])
@@ -203,9 +203,9 @@ def test_a_bracket_with_one_frame_left_is_refused_with_all_reasons(
     for file in files[1:]:
         file.write_bytes(file.read_bytes()[:2000])
     [bracket] = scan_sources([tmp_path])
-    with pytest.raises(DatasetError, match=r"1 of 3 frames can be used") as told:
+    with pytest.raises(DatasetError, match=r"1 of 3 frames can be used") as caught:
         prepare_scene(bracket, short_side=96)
-    assert all(file.name in str(told.value) for file in files[1:])
+    assert all(file.name in str(caught.value) for file in files[1:])
 
 
 def test_a_corrupt_picture_alone_is_a_scene_that_fails(tmp_path: Path) -> None:
@@ -335,9 +335,9 @@ def test_a_table_of_ones_own_replaces_the_names(tmp_path: Path) -> None:
 )
 def test_a_wrong_table_is_named(text: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "names.toml").write_text(text)
-    with pytest.raises(DatasetError, match=reason) as told:
+    with pytest.raises(DatasetError, match=reason) as caught:
         load_taxonomy(tmp_path / "names.toml")
-    assert "names.toml" in str(told.value)
+    assert "names.toml" in str(caught.value)
 
 
 def test_an_unknown_tag_gets_a_suggestion(tmp_path: Path) -> None:

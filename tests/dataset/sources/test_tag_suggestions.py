@@ -33,7 +33,7 @@ TAXONOMY = load_taxonomy()
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bracket of three frames, two photographs, and a file that is no picture inside."""
+    """A bracket of three frames, two photographs, and a file that is not an image inside."""
     folder = tmp_path_factory.mktemp("material")
     light = procedural_scene(np.random.default_rng(4), height=64, width=96)
     (folder / "bracket").mkdir()

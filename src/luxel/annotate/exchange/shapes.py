@@ -80,7 +80,7 @@ def value_of(texts: Iterable[Any], place: str) -> float:
         if found is not None:
             value = float(found[1])
             if not -1 <= value <= 1:
-                raise DatasetError(f"{place}: value {value:g} is no residual; give -1 to 1")
+                raise DatasetError(f"{place}: value {value:g} is not a residual; give -1 to 1")
             return value
     raise DatasetError(f"{place}: has no value; give a residual from -1 to 1")
 

@@ -28,7 +28,8 @@ class Habit:
 def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Values:
     """Median over the first axis with weights: where half of the weight lies on either side, else the middle of two.
 
-    values: [k, ...], NaN is no opinion. weights: [k], at least 0. Returns float64 [...], NaN where nobody has one.
+    values: [k, ...], NaN where a person has no opinion. weights: [k], at least 0. Returns float64 [...], NaN where
+    nobody has one.
     """
     v = np.asarray(values, dtype=np.float64)
     w = np.broadcast_to(np.asarray(weights, dtype=np.float64).reshape(-1, *[1] * (v.ndim - 1)), v.shape)

@@ -75,7 +75,7 @@ def _out_of_step(_: Request, error: Exception) -> Response:
 
 
 def _absent(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "there is no such thing in this project"}, 404)
+    return JSONResponse({"error": "not found in this project"}, 404)
 
 
 def _healthy() -> dict[str, str]:

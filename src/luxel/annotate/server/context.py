@@ -101,7 +101,7 @@ def may_see(visit: Visit, task: Task) -> bool:
 
 
 def visit_of(request: Request) -> Visit | None:
-    """Who asks; None for a stranger."""
+    """Who asks; None without a valid session."""
     services = services_of(request)
     token = request.cookies.get(COOKIE, "")
     with services.database.reading() as session:
@@ -122,7 +122,7 @@ def visit_of(request: Request) -> Visit | None:
 
 
 def visitor(request: Request) -> Visit:
-    """Who asks, with the right to ask: 401 for strangers, 403 for requests that other sites made."""
+    """Who asks, with the right to ask: 401 without a session, 403 for requests that other sites made."""
     visit = visit_of(request)
     if visit is None:
         raise HTTPException(401, "log in first")

@@ -56,7 +56,7 @@ def _page(request: Request, services: Parts, name: str, role: Role = "annotator"
     visit = visit_of(request)
     if visit is None:
         if services.options.user_header:
-            return _render(services, None, "stranger.html", status=403)
+            return _render(services, None, "no_access.html", status=403)
         return RedirectResponse("/login", 303)
     if not may(visit.user, role):
         return _render(services, visit, "forbidden.html", status=403, role=role)

@@ -51,7 +51,7 @@ class AccountChange(_Body):
 
 
 class ScreenCheck(_Body):
-    """What a person saw of the test ramp: darkest and brightest step told apart; and what the browser says."""
+    """The darkest and brightest steps of the test ramp that a person could distinguish, and the browser's facts."""
 
     darkest: Annotated[int, Field(ge=0, le=20)]
     brightest: Annotated[int, Field(ge=0, le=20)]

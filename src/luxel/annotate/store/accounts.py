@@ -106,7 +106,7 @@ def checked_password(password: str) -> str:
 
 
 def check_login(session: Session, name: str, password: str) -> User | None:
-    """The person with this name and password, None if there is no such one."""
+    """The person with this name and password, None if there is none."""
     user = session.scalar(select(User).where(User.name == " ".join(name.split())))
     stored = user.password_hash if user is not None and user.password_hash else _nobody
     try:

@@ -30,7 +30,7 @@ _ROWS = 500
 
 
 def back_up(database: Database, out: Path) -> dict[str, int]:
-    """Writes a project into an archive, complete or not at all; returns table to number of rows.
+    """Writes a project into an archive, atomically; returns table to number of rows.
 
     Raises DatasetError when the disk does not take it, or when a log in the database was changed.
     """
@@ -123,7 +123,7 @@ def _require_empty(session: Session, url: str) -> None:
 
 
 def _continue_numbers(session: Session) -> None:
-    """PostgreSQL counts new rows by itself; it goes on after the restored ones."""
+    """PostgreSQL counts new rows by itself; it continues after the restored ones."""
     for table in _tables():
         key = inspect(table).primary_key.columns.values()[0]
         if key.name == "id":

@@ -55,7 +55,7 @@ class Holder:
 
 
 class OutOfStep(Exception):
-    """The log went on without this browser. seq: of the server. missed: rows after the browser's number."""
+    """The log continued without this browser. seq: of the server. missed: rows after the browser's number."""
 
     def __init__(self, seq: int, missed: list[dict[str, Any]]) -> None:
         super().__init__(f"the log is at {seq}")

@@ -91,7 +91,7 @@ def current_label(dataset: Path, scene: Scene, frame: Frame | None) -> TaskMap:
 
 
 def model_map(pixels: npt.NDArray[np.uint8]) -> TaskMap | None:
-    """What the network that ships with luxel says of a frame; None for a frame too small for it.
+    """What the network that comes with luxel says of a frame; None for a frame too small for it.
 
     pixels: uint8 [H, W, 3].
     """

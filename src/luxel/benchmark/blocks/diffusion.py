@@ -17,7 +17,7 @@ from luxel.benchmark.blocks.sr3 import SR3UNet
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """The noise [B, C, H, W] in a noisy picture, from the condition [B, K, H, W], that picture and its level [B]."""
 
-Mend = Callable[[Tensor, Tensor], Tensor]
+Correction = Callable[[Tensor, Tensor], Tensor]
 """A better clean picture from a predicted one and the level [B] it was predicted at."""
 
 
@@ -97,14 +97,14 @@ def sample(
     channels: int,
     strides: Sequence[int],
     eta: float = 1.0,
-    mend: Mend | None = None,
+    correct: Correction | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Pictures [B, channels, H, W] in [-1, 1], drawn from noise given the condition [B, K, H, W].
 
     levels: as trained with. strides: how much smaller the picture is in each step of sampling, noisiest first, one per
     step; H and W must divide by each, and then by the denoiser's own stride. eta: 0 adds no noise between steps (DDIM),
-    1 as much as ancestral sampling does. mend: better clean pictures than the predicted ones. Sources: DDIM (ICLR
+    1 as much as ancestral sampling does. correct: better clean pictures than the predicted ones. Sources: DDIM (ICLR
     2021), Eq. 12 and 16; PyDiff for the strides.
     """
     b, _, h, w = condition.shape
@@ -115,10 +115,10 @@ def sample(
     path = levels[torch.linspace(len(levels) - 1, 0, len(strides) + 1).round().long()].to(condition.device)
     x = fresh(condition.new_empty(b, channels, h // strides[0], w // strides[0]))
     for level, following, stride, next_stride in zip(path, path[1:], strides, (*strides[1:], 1), strict=False):
-        told = condition if stride == 1 else F.interpolate(condition, x.shape[-2:], mode="area")
-        clean = remove_noise(x, level.expand(b), denoise(told, x, level.expand(b))).clamp(-1, 1)
-        if mend is not None:
-            clean = mend(clean, level.expand(b)).clamp(-1, 1)
+        given = condition if stride == 1 else F.interpolate(condition, x.shape[-2:], mode="area")
+        clean = remove_noise(x, level.expand(b), denoise(given, x, level.expand(b))).clamp(-1, 1)
+        if correct is not None:
+            clean = correct(clean, level.expand(b)).clamp(-1, 1)
         if next_stride != stride:  # noise does not survive a change of size: all of it is drawn again
             clean = F.interpolate(clean, (h // next_stride, w // next_stride), mode="bilinear")
             x = add_noise(clean, following.expand(b), fresh(clean))

@@ -80,9 +80,9 @@ class PooledScore(nn.Module):
     def __init__(self, network: FeatureNetwork, *, maps: Sequence[int] | None = None) -> None:
         super().__init__()
         self.maps = list(range(len(network.widths))) if maps is None else list(maps)
-        entering = sum(network.widths[i].channels for i in self.maps)
+        in_channels = sum(network.widths[i].channels for i in self.maps)
         self.layers = nn.Sequential(
-            nn.Linear(entering, 128), nn.ReLU(), nn.Dropout(0.1), start_in_middle(nn.Linear(128, 1))
+            nn.Linear(in_channels, 128), nn.ReLU(), nn.Dropout(0.1), start_in_middle(nn.Linear(128, 1))
         )
 
     def forward(self, features: Features) -> Tensor:
@@ -110,9 +110,9 @@ class DistributionScore(nn.Module):
 
     bins: Tensor
 
-    def __init__(self, entering: int, *, bins: int = 10, dropout: float = 0.75) -> None:
+    def __init__(self, in_channels: int, *, bins: int = 10, dropout: float = 0.75) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(entering, bins))
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(in_channels, bins))
         self.register_buffer("bins", torch.linspace(0, 10, bins), persistent=False)
 
     def forward(self, features: Features) -> Tensor:

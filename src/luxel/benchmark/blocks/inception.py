@@ -27,12 +27,14 @@ MIN_SIDE = 75
 class Convolution(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
-    def __init__(self, entering: int, leaving: int, kernel: Kernel, *, stride: int = 1, padded: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Kernel, *, stride: int = 1, padded: bool = True
+    ) -> None:
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = (sides[0] // 2, sides[1] // 2) if padded else 0
-        self.conv = nn.Conv2d(entering, leaving, sides, stride, padding, bias=False)
-        self.bn = nn.BatchNorm2d(leaving, eps=1e-3)
+        self.conv = nn.Conv2d(in_channels, out_channels, sides, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x)))
@@ -41,9 +43,9 @@ class Convolution(nn.Module):
 class Mixed(nn.Module):
     """Branches of convolutions and one that pools, concatenated."""
 
-    def __init__(self, entering: int, branches: Branches, pooling: nn.Module, pooled: int) -> None:
+    def __init__(self, in_channels: int, branches: Branches, pooling: nn.Module, pooled: int) -> None:
         super().__init__()
-        self.leaving = _add_branches(self, entering, branches) + pooled
+        self.out_channels = _add_branches(self, in_channels, branches) + pooled
         self.add_module(f"branch{len(branches)}", pooling)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,12 +58,12 @@ class Residual(nn.Module):
     scale: of the projection. activated: whether a ReLU follows the sum.
     """
 
-    def __init__(self, entering: int, branches: Branches, *, scale: float, activated: bool = True) -> None:
+    def __init__(self, in_channels: int, branches: Branches, *, scale: float, activated: bool = True) -> None:
         super().__init__()
         self.scale, self.activated = scale, activated
-        self.inner = _add_branches(self, entering, branches)
+        self.inner = _add_branches(self, in_channels, branches)
         self.branches = len(branches)
-        self.conv2d = nn.Conv2d(self.inner, entering, 1)
+        self.conv2d = nn.Conv2d(self.inner, in_channels, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         inner = torch.cat([self.get_submodule(f"branch{i}")(x) for i in range(self.branches)], 1)
@@ -91,13 +93,13 @@ class InceptionResNetV2(Backbone):
         pooled = 64 // divide
         pooling = nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), Convolution(stem[4], pooled, 1))
         self.mixed_5b = Mixed(stem[4], thin(MIXED_5B), pooling, pooled)
-        width = self.mixed_5b.leaving
+        width = self.mixed_5b.out_channels
         self.repeat = nn.Sequential(*(Residual(width, thin(BLOCK_35), scale=0.17) for _ in range(repeats[0])))
         self.mixed_6a = Mixed(width, thin(MIXED_6A), nn.MaxPool2d(3, 2), width)
-        width = self.mixed_6a.leaving
+        width = self.mixed_6a.out_channels
         self.repeat_1 = nn.Sequential(*(Residual(width, thin(BLOCK_17), scale=0.1) for _ in range(repeats[1])))
         self.mixed_7a = Mixed(width, thin(MIXED_7A), nn.MaxPool2d(3, 2), width)
-        width = self.mixed_7a.leaving
+        width = self.mixed_7a.out_channels
         self.repeat_2 = nn.Sequential(*(Residual(width, thin(BLOCK_8), scale=0.2) for _ in range(repeats[2] - 1)))
         self.block8 = Residual(width, thin(BLOCK_8), scale=1.0, activated=False)
         self.channels = 1536 // divide
@@ -107,7 +109,7 @@ class InceptionResNetV2(Backbone):
     @property
     def inner_channels(self) -> tuple[int, ...]:
         """Channels of the maps `concatenations` returns; 16,928 in all at full width."""
-        return tuple(m.leaving if isinstance(m, Mixed) else m.inner for m in self._blocks())
+        return tuple(m.out_channels if isinstance(m, Mixed) else m.inner for m in self._blocks())
 
     def forward(self, image: Tensor) -> Tensor:
         return cast(Tensor, self.conv2d_7b(self._run(image)[1]))
@@ -147,14 +149,14 @@ class InceptionResNetV2(Backbone):
         return cast(list[Mixed | Residual], blocks)
 
 
-def _add_branches(module: nn.Module, entering: int, branches: Branches) -> int:
+def _add_branches(module: nn.Module, in_channels: int, branches: Branches) -> int:
     """Add branch0, branch1, ... to a module; returns their channels together."""
     for i, steps in enumerate(branches):
         layers: list[nn.Module] = []
-        width = entering
-        for leaving, kernel, *rest in steps:
+        width = in_channels
+        for out_channels, kernel, *rest in steps:
             stride = rest[0] if rest else 1
-            layers.append(Convolution(width, leaving, kernel, stride=stride, padded=stride == 1))
-            width = leaving
+            layers.append(Convolution(width, out_channels, kernel, stride=stride, padded=stride == 1))
+            width = out_channels
         module.add_module(f"branch{i}", layers[0] if len(layers) == 1 else nn.Sequential(*layers))
     return sum(steps[-1][0] for steps in branches)

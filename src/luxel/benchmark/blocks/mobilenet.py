@@ -13,16 +13,16 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 class InvertedResidual(nn.Module):
     """1x1 expansion, depthwise 3x3, 1x1 without activation; beside a shortcut where shapes allow."""
 
-    def __init__(self, entering: int, leaving: int, stride: int, expansion: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int) -> None:
         super().__init__()
-        width = entering * expansion
+        width = in_channels * expansion
         self.conv = nn.Sequential()
         if expansion != 1:
-            self.conv.append(_convolution(entering, width, 1))
+            self.conv.append(_convolution(in_channels, width, 1))
         self.conv.append(_convolution(width, width, 3, stride=stride, groups=width))
-        self.conv.append(nn.Conv2d(width, leaving, 1, bias=False))
-        self.conv.append(nn.BatchNorm2d(leaving))
-        self.residual = stride == 1 and entering == leaving
+        self.conv.append(nn.Conv2d(width, out_channels, 1, bias=False))
+        self.conv.append(nn.BatchNorm2d(out_channels))
+        self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         y = cast(Tensor, self.conv(x))
@@ -47,12 +47,12 @@ class MobileNetV2(Backbone):
         super().__init__()
         self.channels = channels
         self.features = nn.Sequential(_convolution(3, first, 3, stride=2))
-        entering = first
+        in_channels = first
         for expansion, width, blocks, stride in stages:
             for i in range(blocks):
-                self.features.append(InvertedResidual(entering, width, stride if i == 0 else 1, expansion))
-                entering = width
-        self.features.append(_convolution(entering, channels, 1))
+                self.features.append(InvertedResidual(in_channels, width, stride if i == 0 else 1, expansion))
+                in_channels = width
+        self.features.append(_convolution(in_channels, channels, 1))
         if classes is not None:
             self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(channels, classes))
         initialise(self)
@@ -65,9 +65,11 @@ class MobileNetV2(Backbone):
         return cast(Tensor, self.classifier(self.forward(image).mean((2, 3))))
 
 
-def _convolution(entering: int, leaving: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def _convolution(
+    in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(entering, leaving, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(leaving),
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU6(),
     )

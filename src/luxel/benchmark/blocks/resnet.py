@@ -15,13 +15,13 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, entering: int, width: int, stride: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(entering, width, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _shortcut(entering, width, stride)
+        self.downsample = _shortcut(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -34,16 +34,16 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, entering: int, width: int, stride: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        leaving = width * self.expansion
-        self.conv1 = nn.Conv2d(entering, width, 1, bias=False)
+        out_channels = width * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, leaving, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(leaving)
-        self.downsample = _shortcut(entering, leaving, stride)
+        self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample = _shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -72,15 +72,15 @@ class ResNet(Backbone):
         self.channels = tuple(width * block.expansion * 2**i for i in range(4))
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        entering = width
-        for i, (depth, leaving) in enumerate(zip(depths, self.channels, strict=True)):
+        in_channels = width
+        for i, (depth, out_channels) in enumerate(zip(depths, self.channels, strict=True)):
             stage = nn.Sequential()
             for j in range(depth):
-                stage.append(block(entering, width * 2**i, stride=2 if i > 0 and j == 0 else 1))
-                entering = leaving
+                stage.append(block(in_channels, width * 2**i, stride=2 if i > 0 and j == 0 else 1))
+                in_channels = out_channels
             self.add_module(f"layer{i + 1}", stage)
         if classes is not None:
-            self.fc = nn.Linear(entering, classes)
+            self.fc = nn.Linear(in_channels, classes)
         initialise(self)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -106,7 +106,7 @@ def resnet50(*, classes: int | None = None, freezes: bool = False) -> ResNet:
     return ResNet(Bottleneck, (3, 4, 6, 3), classes=classes, freezes=freezes)
 
 
-def _shortcut(entering: int, leaving: int, stride: int) -> nn.Module:
-    if stride == 1 and entering == leaving:
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    if stride == 1 and in_channels == out_channels:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(entering, leaving, 1, stride, bias=False), nn.BatchNorm2d(leaving))
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))

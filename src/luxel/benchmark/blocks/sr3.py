@@ -16,7 +16,7 @@ NO_NOISE = 1.0
 class SR3UNet(nn.Module):
     """A U-Net of residual blocks that all know the noise level.
 
-    x: [B, entering, H, W], H and W multiples of `stride`. level: [B], the noise level, sqrt of alpha bar: 1
+    x: [B, in_channels, H, W], H and W multiples of `stride`. level: [B], the noise level, sqrt of alpha bar: 1
     without noise. Returns the last features [B, width, H, W], which one convolution turns into an output, and the
     middle ones [B, channels, H / stride, W / stride].
 
@@ -28,7 +28,7 @@ class SR3UNet(nn.Module):
 
     def __init__(
         self,
-        entering: int,
+        in_channels: int,
         *,
         width: int = 64,
         multipliers: tuple[int, ...],
@@ -41,13 +41,15 @@ class SR3UNet(nn.Module):
         super().__init__()
         self.width, self.channels, self.stride = width, width * multipliers[-1], 2 ** (len(multipliers) - 1)
 
-        def block(entering: int, leaving: int, attends: bool) -> Block:
-            return Block(entering, leaving, noise=width, scaled=scaled, attends=attends, dropout=dropout, groups=groups)
+        def block(in_channels: int, out_channels: int, attends: bool) -> Block:
+            return Block(
+                in_channels, out_channels, noise=width, scaled=scaled, attends=attends, dropout=dropout, groups=groups
+            )
 
         self.noise = nn.Sequential(
             NoiseCode(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width)
         )
-        self.enter = nn.Conv2d(entering, width, 3, padding=1)
+        self.enter = nn.Conv2d(in_channels, width, 3, padding=1)
         kept, x = [width], width
         self.down = nn.ModuleList()
         for i, multiplier in enumerate(multipliers):
@@ -97,30 +99,41 @@ class OnePass(FeatureNetwork):
         return Features(self.unet(self.condition(image), image.new_full((len(image),), NO_NOISE)))
 
     def condition(self, image: Tensor) -> Tensor:
-        """What the U-Net is told of a picture, [B, entering, H, W]: the picture."""
+        """The condition of the U-Net, [B, in_channels, H, W]: the image."""
         return image
 
 
 class Block(nn.Module):
     """Two convolutions behind group norms, the noise level taking part between them; self-attention where it `attends`.
 
-    x: [B, entering, H, W]; noise: its code [B, noise]. Returns [B, leaving, H, W].
+    x: [B, in_channels, H, W]; noise: its code [B, noise]. Returns [B, out_channels, H, W].
     """
 
     def __init__(
-        self, entering: int, leaving: int, *, noise: int, scaled: bool, attends: bool, dropout: float, groups: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        noise: int,
+        scaled: bool,
+        attends: bool,
+        dropout: float,
+        groups: int,
     ) -> None:
         super().__init__()
         self.scaled = scaled
         self.first = nn.Sequential(
-            nn.GroupNorm(groups, entering), nn.SiLU(), nn.Conv2d(entering, leaving, 3, padding=1)
+            nn.GroupNorm(groups, in_channels), nn.SiLU(), nn.Conv2d(in_channels, out_channels, 3, padding=1)
         )
-        self.noise = nn.Linear(noise, leaving * (2 if scaled else 1))
+        self.noise = nn.Linear(noise, out_channels * (2 if scaled else 1))
         self.second = nn.Sequential(
-            nn.GroupNorm(groups, leaving), nn.SiLU(), nn.Dropout(dropout), nn.Conv2d(leaving, leaving, 3, padding=1)
+            nn.GroupNorm(groups, out_channels),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
-        self.pass_by = nn.Identity() if entering == leaving else nn.Conv2d(entering, leaving, 1)
-        self.attention = PixelAttention(leaving, groups=groups) if attends else nn.Identity()
+        self.pass_by = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        self.attention = PixelAttention(out_channels, groups=groups) if attends else nn.Identity()
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         inner, shift = self.first(x), self.noise(noise)[..., None, None]

@@ -22,16 +22,16 @@ class VGG(Backbone):
         super().__init__()
         self.channels = stages[-1][-1]
         self.features = nn.Sequential()
-        entering = 3
+        in_channels = 3
         for stage in stages:
             for width in stage:
-                self.features.append(nn.Conv2d(entering, width, 3, padding=1))
+                self.features.append(nn.Conv2d(in_channels, width, 3, padding=1))
                 self.features.append(nn.ReLU())
-                entering = width
+                in_channels = width
             self.features.append(nn.MaxPool2d(2))
         if classes is not None:
             self.classifier = nn.Sequential(
-                nn.Linear(entering * 49, 4096),
+                nn.Linear(in_channels * 49, 4096),
                 nn.ReLU(),
                 nn.Dropout(),
                 nn.Linear(4096, 4096),

@@ -73,8 +73,8 @@ class PyramidPooling(nn.Module):
             nn.Sequential(nn.AdaptiveAvgPool2d(bins), nn.Conv2d(channels, parts, 1, bias=False), nn.PReLU())
             for bins in BINS
         )
-        entering = channels + len(BINS) * parts
-        self.merge = nn.Sequential(nn.Conv2d(entering, channels, 3, padding=1, bias=False), nn.PReLU())
+        in_channels = channels + len(BINS) * parts
+        self.merge = nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.PReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[-2:]

@@ -65,8 +65,8 @@ class EAT(FeatureNetwork):
         self.stages = nn.Sequential()
         for stage, depth in enumerate(depths):
             channels, many = width * 2**stage, heads * 2**stage
-            entering, patch = (3, 4) if stage == 0 else (channels // 2, 2)
-            self.stages.append(nn.Conv2d(entering, channels, patch, patch, bias=stage == 0))
+            in_channels, patch = (3, 4) if stage == 0 else (channels // 2, 2)
+            self.stages.append(nn.Conv2d(in_channels, channels, patch, patch, bias=stage == 0))
             self.stages.append(ChannelNorm(channels))
             for layer in range(depth):
                 attention: nn.Module

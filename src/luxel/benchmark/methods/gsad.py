@@ -44,8 +44,8 @@ class UncertainDenoiser(Denoiser):
     def __init__(self, unet: SR3UNet, channels: int) -> None:
         super().__init__(unet, channels)
         self.uncertain = nn.Sequential()
-        for leaving in (unet.width, unet.width, channels):
-            self.uncertain.append(nn.Conv2d(unet.width, leaving, 3, padding=1))
+        for out_channels in (unet.width, unet.width, channels):
+            self.uncertain.append(nn.Conv2d(unet.width, out_channels, 3, padding=1))
             self.uncertain.append(nn.ELU())
 
     def uncertainty_loss(self, condition: Tensor, drawn: Drawn) -> Tensor:
@@ -60,11 +60,11 @@ class UncertainDenoiser(Denoiser):
         return (error * torch.exp(-uncertainty)).mean() + 2 * uncertainty.mean() / uncertainty.numel()
 
 
-def unet(entering: int, *, tiny: bool = False) -> SR3UNet:
+def unet(in_channels: int, *, tiny: bool = False) -> SR3UNet:
     """GSAD's U-Net with random weights."""
     if tiny:
-        return SR3UNet(entering, width=8, multipliers=(1, 1, 1, 2, 2), blocks=1, scaled=True, groups=4)
-    return SR3UNet(entering, multipliers=(1, 1, 2, 2, 4), scaled=True)
+        return SR3UNet(in_channels, width=8, multipliers=(1, 1, 1, 2, 2), blocks=1, scaled=True, groups=4)
+    return SR3UNet(in_channels, multipliers=(1, 1, 2, 2, 4), scaled=True)
 
 
 def published(*, tiny: bool = False) -> UncertainDenoiser:

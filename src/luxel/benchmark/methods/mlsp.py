@@ -68,16 +68,18 @@ class MLSP(FeatureNetwork):
 class NarrowHead(nn.Module):
     """Three linear layers with ReLU, batch norm and dropout, and a last one. Returns [B].
 
-    entering: width of the vector, layers: of the three. 37,038,081 parameters at full width.
+    in_channels: width of the vector, layers: of the three. 37,038,081 parameters at full width.
     """
 
-    def __init__(self, entering: int, *, layers: tuple[int, int, int] = LAYERS) -> None:
+    def __init__(self, in_channels: int, *, layers: tuple[int, int, int] = LAYERS) -> None:
         super().__init__()
         self.layers = nn.Sequential()
-        for leaving, dropout in zip(layers, (0.25, 0.25, 0.5), strict=True):
-            self.layers.extend([nn.Linear(entering, leaving), nn.ReLU(), nn.BatchNorm1d(leaving), nn.Dropout(dropout)])
-            entering = leaving
-        self.layers.append(start_in_middle(nn.Linear(entering, 1)))
+        for out_channels, dropout in zip(layers, (0.25, 0.25, 0.5), strict=True):
+            self.layers.extend(
+                [nn.Linear(in_channels, out_channels), nn.ReLU(), nn.BatchNorm1d(out_channels), nn.Dropout(dropout)]
+            )
+            in_channels = out_channels
+        self.layers.append(start_in_middle(nn.Linear(in_channels, 1)))
 
     def forward(self, features: Features) -> Tensor:
         assert features.vector is not None, "the network promises a vector"

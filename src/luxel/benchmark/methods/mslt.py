@@ -128,11 +128,15 @@ class GridFeatures(nn.Module):
 
 
 class PixelNet(nn.Module):
-    """Every pixel by itself from 3 channels over 8 to `leaving`, scaled by the picture's means in between."""
+    """Every pixel by itself from 3 channels over 8 to `out_channels`, scaled by the picture's means in between."""
 
-    def __init__(self, leaving: int, width: int = 8) -> None:
+    def __init__(self, out_channels: int, width: int = 8) -> None:
         super().__init__()
-        self.enter, self.scale, self.leave = nn.Conv2d(3, width, 1), ChannelScale(width), nn.Conv2d(width, leaving, 1)
+        self.enter, self.scale, self.leave = (
+            nn.Conv2d(3, width, 1),
+            ChannelScale(width),
+            nn.Conv2d(width, out_channels, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.leave(self.scale(self.enter(x))))
@@ -154,9 +158,9 @@ class ScoreOfGrid(nn.Module):
 
     def __init__(self, network: FeatureNetwork) -> None:
         super().__init__()
-        entering = network.vector + network.widths[0].channels
+        in_channels = network.vector + network.widths[0].channels
         self.layers = nn.Sequential(
-            nn.Linear(entering, 128), nn.ReLU(), nn.Dropout(0.1), start_in_middle(nn.Linear(128, 1))
+            nn.Linear(in_channels, 128), nn.ReLU(), nn.Dropout(0.1), start_in_middle(nn.Linear(128, 1))
         )
 
     def forward(self, features: Features) -> Tensor:

@@ -60,7 +60,7 @@ class MUSIQ(FeatureNetwork):
         self.sides = sides
         self.widths, self.vector = (Width(PATCH, channels),), channels
         self.stem = PatchStem(stem)
-        self.embed = nn.Linear(self.stem.leaving, channels)
+        self.embed = nn.Linear(self.stem.out_channels, channels)
         self.positions = nn.Parameter(torch.empty(CELLS, CELLS, channels))
         self.scales = nn.Parameter(torch.empty(1 + len(sides), channels))
         self.class_token = nn.Parameter(torch.empty(1, 1, channels))
@@ -110,8 +110,8 @@ class StandardConv(nn.Conv2d):
     [B, C, H, W] to [B, D, H / stride, W / stride]; an odd padding has its extra pixel at the bottom and right.
     """
 
-    def __init__(self, entering: int, leaving: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(entering, leaving, kernel, stride, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, bias=False)
         both = kernel - stride
         self.around = (both // 2, both - both // 2) * 2
 
@@ -124,12 +124,12 @@ class StandardConv(nn.Conv2d):
 class PatchStem(nn.Module):
     """A patch [N, 3, 32, 32] to [N, 4 * width, 8, 8]: a convolution, a pool and one bottleneck of a ResNet.
 
-    leaving: numbers a patch becomes.
+    out_channels: numbers a patch becomes.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.leaving = 4 * width * (PATCH // 4) ** 2
+        self.out_channels = 4 * width * (PATCH // 4) ** 2
         self.enter = nn.Sequential(StandardConv(3, width, 7, 2), _norm(width), nn.ReLU())
         self.shortcut = nn.Sequential(StandardConv(width, 4 * width, 1), _norm(4 * width))
         self.bottleneck = nn.Sequential(

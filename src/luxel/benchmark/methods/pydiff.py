@@ -34,7 +34,7 @@ FACTS = Facts(
 )
 
 CONDITION = 10
-"""Channels the network is told of a picture."""
+"""Channels of the condition."""
 
 SCHEDULE = (2000, 1e-6, 1e-2)
 """Steps of the published diffusion and the variances that the first and the last add."""
@@ -92,7 +92,7 @@ class Corrector(nn.Module):
 
 
 def condition(image: Tensor) -> Tensor:
-    """What the network is told of a picture, [B, 10, H, W]: itself, its equalised histogram's picture, its positions.
+    """The condition, [B, 10, H, W]: the image, the image after histogram equalisation, positions.
 
     image: [B, 3, H, W] in [-1, 1]. Positions are twice the sine and cosine of row and column, each from 0 to 1.
     """
@@ -120,15 +120,15 @@ def equalised(image: Tensor) -> Tensor:
     return (found / 127.5 - 1).reshape(image.shape).to(image.dtype)
 
 
-def unet(entering: int, *, tiny: bool = False) -> SR3UNet:
+def unet(in_channels: int, *, tiny: bool = False) -> SR3UNet:
     """PyDiff's U-Net with random weights."""
     if tiny:
-        return SR3UNet(entering, width=8, multipliers=(1, 1, 1, 2, 2), blocks=1, dropout=0.2, groups=4)
-    return SR3UNet(entering, multipliers=(1, 2, 4, 8, 8), dropout=0.2)
+        return SR3UNet(in_channels, width=8, multipliers=(1, 1, 1, 2, 2), blocks=1, dropout=0.2, groups=4)
+    return SR3UNet(in_channels, multipliers=(1, 2, 4, 8, 8), dropout=0.2)
 
 
 def published(*, tiny: bool = False) -> tuple[Denoiser, Corrector]:
-    """PyDiff as the authors publish it, an enhancer: what `sample` denoises with, and mends with."""
+    """PyDiff as the authors publish it, an enhancer: what `sample` denoises with, and corrects with."""
     return Denoiser(unet(CONDITION + 3, tiny=tiny), 3), Corrector()
 
 

@@ -1,4 +1,4 @@
-"""Q-Align, re-created without its language model: scores are taught as five levels and read as their expectation."""
+"""Q-Align, re-created without its language model: scores are learned as five levels and read as their expectation."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ FACTS = Facts(
     kind="re-creation",
     costs={"score": Cost(21_676_421, 4_598_500_224)},
     note=(
-        "the five levels, taught by cross-entropy, on a ViT-S/16 of 21.7 M parameters; the published network is a "
+        "the five levels, trained by cross-entropy, on a ViT-S/16 of 21.7 M parameters; the published network is a "
         "language model of about 8.2 billion, with which this row is not to be compared"
     ),
     reference="Q-Align: Teaching LMMs for Visual Scoring via Discrete Text-Defined Levels, ICML 2024",

@@ -70,16 +70,16 @@ class SMG(FeatureNetwork):
 class ShortUNet(nn.Module):
     """Two levels down, a residual block, two levels up by pixel shuffle; each level up may be guided by an edge map.
 
-    image: [B, entering, H, W]. edges: [B, 1, H, W] or None. Returns [B, C, H, W] and the bottleneck [B, 4C, H / 4,
+    image: [B, in_channels, H, W]. edges: [B, 1, H, W] or None. Returns [B, C, H, W] and the bottleneck [B, 4C, H / 4,
     W / 4].
     """
 
-    def __init__(self, entering: int, width: int, *, guided: bool = False) -> None:
+    def __init__(self, in_channels: int, width: int, *, guided: bool = False) -> None:
         super().__init__()
         one, two, four = width, 2 * width, 4 * width
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, stride, 1), nn.ReLU())
-            for a, b, stride in ((entering, one, 1), (one, two, 2), (two, four, 2))
+            for a, b, stride in ((in_channels, one, 1), (one, two, 2), (two, four, 2))
         )
         self.bottleneck = ResidualBlock(four, reflect=True)
         self.up = nn.ModuleList(
@@ -192,10 +192,10 @@ class StructureBlock(nn.Module):
     [B, A, H, W] to [B, C, H / 2, W / 2].
     """
 
-    def __init__(self, entering: int, leaving: int, *, heads: int, window: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, heads: int, window: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            StructureBranch(entering, leaving, heads=heads, window=window) for _ in range(1 + len(DIRECTIONS))
+            StructureBranch(in_channels, out_channels, heads=heads, window=window) for _ in range(1 + len(DIRECTIONS))
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -206,18 +206,18 @@ class StructureBlock(nn.Module):
 class StructureBranch(nn.Module):
     """A convolution (short range) and a windowed transformer (long range), merged: to half the size."""
 
-    def __init__(self, entering: int, leaving: int, *, heads: int, window: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, heads: int, window: int) -> None:
         super().__init__()
-        self.short_range = nn.Sequential(Shrink(entering, leaving), nn.LeakyReLU(SLOPE))
+        self.short_range = nn.Sequential(Shrink(in_channels, out_channels), nn.LeakyReLU(SLOPE))
         self.long_range = nn.Sequential(
-            nn.Conv2d(entering, entering, 3, padding=1),
+            nn.Conv2d(in_channels, in_channels, 3, padding=1),
             nn.LeakyReLU(SLOPE),
-            WindowBlock(entering, heads=heads, window=window, shift=0),
-            WindowBlock(entering, heads=heads, window=window, shift=window // 2),
-            nn.Conv2d(entering, entering, 4, 2, 1),
-            nn.Conv2d(entering, leaving, 3, padding=1),
+            WindowBlock(in_channels, heads=heads, window=window, shift=0),
+            WindowBlock(in_channels, heads=heads, window=window, shift=window // 2),
+            nn.Conv2d(in_channels, in_channels, 4, 2, 1),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
         )
-        self.merge = nn.Sequential(nn.Conv2d(2 * leaving, leaving, 1), nn.LeakyReLU(SLOPE))
+        self.merge = nn.Sequential(nn.Conv2d(2 * out_channels, out_channels, 1), nn.LeakyReLU(SLOPE))
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.merge(torch.cat([self.short_range(x), self.long_range(x)], 1)))
@@ -245,12 +245,12 @@ class Shrink(nn.Module):
 
     blur: Tensor
 
-    def __init__(self, entering: int, leaving: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         weights = torch.tensor(BLUR)
         kernel = torch.outer(weights, weights) / weights.sum() ** 2
-        self.register_buffer("blur", kernel.expand(entering, 1, -1, -1), persistent=False)
-        self.convolution = nn.Conv2d(entering, leaving, 3, 2)
+        self.register_buffer("blur", kernel.expand(in_channels, 1, -1, -1), persistent=False)
+        self.convolution = nn.Conv2d(in_channels, out_channels, 3, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         blurred = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), self.blur, groups=x.shape[1])

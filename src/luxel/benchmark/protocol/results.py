@@ -4,7 +4,7 @@
       METHOD.TASK.splitN.seedN.json     a `ResultRow`; METHOD is percent-encoded
       METHOD.TASK.splitN.seedN.npy      float32 [N], the error on every test picture, for paired tests
 
-Each file appears whole or not at all, the row after its errors, so that a killed run leaves nothing half done and goes
+Each file appears atomically, the row after its errors, so that a killed run leaves nothing half done and goes
 on with the rows that are missing.
 """
 
@@ -107,7 +107,7 @@ def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None)
 
 
 def has_row(folder: Path, method: str, task: Task, split: int, seed: int, *, failed: bool = True) -> bool:
-    """Whether a row is there. failed: count failed rows too. Raises LuxelError for a file that is no row."""
+    """Whether a row is there. failed: count failed rows too. Raises LuxelError for a file that is not a row."""
     path = _path(folder, method, task, split, seed)
     return path.is_file() and (_read(path).status == "ok" or failed)
 
@@ -163,10 +163,10 @@ def _read(path: Path) -> ResultRow:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         what = f"{where}: {problem['msg'].lower()}" if where else problem["msg"].splitlines()[0]
-        raise LuxelError(f"{path}: is no benchmark row ({what}); {_REMEDY}") from None
+        raise LuxelError(f"{path}: is not a benchmark row ({what}); {_REMEDY}") from None
     if _path(path.parent, row.method, row.task, row.split, row.seed) != path:
-        told = f"{row.method}, {row.task}, split {row.split}, seed {row.seed}"
-        raise LuxelError(f"{path}: holds the row of {told}; give it its own name back or delete it")
+        stated = f"{row.method}, {row.task}, split {row.split}, seed {row.seed}"
+        raise LuxelError(f"{path}: holds the row of {stated}; give it its own name back or delete it")
     return row
 
 
@@ -189,7 +189,7 @@ def _checked_errors(errors: npt.ArrayLike, row: ResultRow, path: Path) -> FloatA
         raise LuxelError(f"{path.name}: {values.size} errors for pictures of {len(row.scenes)} scenes; give one each")
     bad = int(np.count_nonzero(~(np.isfinite(values) & (values >= 0))))
     if bad:
-        raise LuxelError(f"{path.name}: {bad} of {values.size} errors are negative, nan or infinite; mend them first")
+        raise LuxelError(f"{path.name}: {bad} of {values.size} errors are negative, nan or infinite; fix them first")
     return values
 
 

@@ -1,7 +1,7 @@
 """Run the benchmark: every method on the same splits, budget and rules, one row per (method, task, split, seed).
 
 Each method is trained in a process of its own: one that runs out of memory or crashes is a row with the reason, and the
-next one starts clean. Rows that are there already are not made again, so a run goes on where it stopped.
+next one starts clean. Rows that are there already are not made again, so a run resumes where it stopped.
 """
 
 import os
@@ -37,7 +37,7 @@ from luxel.residual import mean_residual_score
 from luxel.samples.validation import mean_measures, measure
 
 SHIPPED, RELEASED = "shipped", "released"
-"""Rows that are not trained here: luxel's weights as they ship, and the authors' checkpoint where the user has it."""
+"""Rows that are not trained here: luxel's own weights, and the authors' checkpoint where the user has it."""
 
 QUIET_CPU = {
     "MALLOC_MMAP_THRESHOLD_": str(2**33),
@@ -123,7 +123,7 @@ def run_rows(
     failed rows again. A failure is a row, never an exception. Raises LuxelError if the folder holds rows of another
     budget, other rules or other data, which would not stand beside these.
     """
-    _refuse_other_runs(jobs, settings)
+    _reject_other_runs(jobs, settings)
     made = []
     for name, value in QUIET_CPU.items():
         os.environ.setdefault(name, value)
@@ -144,7 +144,7 @@ def run_rows(
     return made
 
 
-def _refuse_other_runs(jobs: Sequence[Job], settings: BenchmarkSettings) -> None:
+def _reject_other_runs(jobs: Sequence[Job], settings: BenchmarkSettings) -> None:
     if not any(settings.out.glob("*.json")):
         return
     data, methods = open_frames(settings.frames).name, {job.method for job in jobs}

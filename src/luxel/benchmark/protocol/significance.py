@@ -43,7 +43,7 @@ def signed_rank(errors: npt.ArrayLike, reference: npt.ArrayLike) -> PairedCompar
         raise LuxelError(f"signed-rank test: errors of shape {a.shape} and {b.shape}; give the same scenes for both")
     difference = a - b
     if not np.isfinite(difference).all():
-        raise LuxelError("signed-rank test: errors that are nan or infinite; mend them first")
+        raise LuxelError("signed-rank test: errors that are nan or infinite; fix them first")
     difference = difference[difference != 0.0]
     if difference.size == 0:
         return PairedComparison("equal", 1.0, a.size)

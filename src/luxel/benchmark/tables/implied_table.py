@@ -69,7 +69,7 @@ def scene_light(path: Path, level_zero: float) -> FloatArray:
 
 
 def reference_candidates() -> dict[str, Callable[[npt.NDArray[np.float32]], FloatArray]]:
-    """Ways to make a reference's lightness from linear light: the rule in use and what it is to be compared with."""
+    """Ways to make a reference's lightness from linear light: the rule in use and what it is compared with."""
     return {
         "luxel's rule": lambda light: lightness(make_reference(light, ceiling=PHOTO_CEILING).image),
         "fused bracket as it is": lambda light: lightness(fuse_linear(light)),

@@ -17,7 +17,7 @@ WIDE = 100_000
 def terminal(tables: Sequence[Table], *, width: int = WIDE) -> str:
     """Tables for people, footnotes below each. width: columns of the terminal.
 
-    A table that is wider goes on below itself, with the methods named again; only remarks are folded.
+    A wider table continues below itself, with the methods named again; only remarks are folded.
     """
     from rich import box
     from rich.console import Console

@@ -102,9 +102,9 @@ def align(frames: Sequence[npt.NDArray[np.uint8]]) -> Alignment:
             dropped[index] = f"nothing left to align it with: {_told(table, index, placed)}"
             continue
         placement = _place(index, onto, full, found, placed[onto].homography, table[index, onto].ssim)
-        refused = _second_check(placement)
-        if refused:
-            dropped[index] = refused
+        rejected = _second_check(placement)
+        if rejected:
+            dropped[index] = rejected
         else:
             placed[index] = placement
     _rest(frames, scene, table, placed, dropped)

@@ -33,7 +33,7 @@ def refine(
 
     start: homography from `fixed` to `moving` coordinates to begin with. model: what the correction may be. coarsest:
     short side to begin at; from there each size is twice the last. In every step the pixels that both frames show, and
-    their ranks, are found anew: a mask that stays where the search began pulls towards its own edges, which is what
+    their ranks, are found again: a mask that stays where the search began pulls towards its own edges, which is what
     spoils ECC where much is clipped. Gain and offset of the ranks are fitted beside the motion, and what fits badly
     (things that moved) weighs less. Source: Lucas, Kanade 1981, composed as in Baker, Matthews 2004; weights of Huber.
     """

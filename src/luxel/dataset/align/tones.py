@@ -77,7 +77,7 @@ def tones(frame: npt.NDArray[np.generic], short_side: int | None = None) -> Tone
 def ranks(values: npt.NDArray[np.float32], among: BoolArray) -> FloatArray:
     """Rank of every value among the marked ones, in (0, 1), ties at their middle; 0.5 where not marked.
 
-    values: [H, W] in [0, 1], told apart to 1/4095. among: bool [H, W]. Returns float32 [H, W].
+    values: [H, W] in [0, 1], distinguished to 1/4095. among: bool [H, W]. Returns float32 [H, W].
     """
     levels = np.rint(values * (_LEVELS - 1)).astype(np.int32)
     counts = np.bincount(levels[among], minlength=_LEVELS)

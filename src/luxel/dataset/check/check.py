@@ -195,7 +195,7 @@ def _check_scene(
         codes = codes[..., 0]
         if not codes.all():
             problems.append(
-                Problem("range", row.residual, f"{np.sum(codes == 0)} pixels have code 0, which is no value")
+                Problem("range", row.residual, f"{np.sum(codes == 0)} pixels have code 0, which is not a value")
             )
         problems += _check_score(row, decode_residual(codes))
         if labels is not None and image is not None and not wrong:

@@ -224,7 +224,7 @@ def _thin(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]], ta
             lines.append((axis, (", ".join(few) or "nothing") + tagged, ", ".join(missing) or "nothing"))
     devices = [name for name in counted["device"] if name != "not known"]
     lines.append(("device", _number(devices, "known device"), "the paper has more than 27"))
-    # Longer brackets have levels beyond the nine; few of those are no lack.
+    # Longer brackets have levels beyond the nine; few of those are enough.
     grouped = by_level(rows)
     levels = {level: len(grouped.get(level, ())) for level in LEVELS}
     few = [level for level, count in levels.items() if 0 < count < THIN_SHARE * max(levels.values())]

@@ -122,7 +122,7 @@ def schema() -> Any:
 
 
 def write_manifest(path: Path, rows: Sequence[FrameRow]) -> None:
-    """Writes a manifest, whole or not at all. Raises DatasetError when the disk refuses."""
+    """Writes a manifest, atomically. Raises DatasetError when it cannot be written."""
     table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema())
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
@@ -178,7 +178,7 @@ def row_file(dataset: Path, name: str) -> Path:
 
 
 def scene_folder(dataset: Path, scene_id: str) -> Path:
-    """Where a scene lives. Raises DatasetError for an id that is no folder of the dataset's own."""
+    """Where a scene lives. Raises DatasetError for an id that is not a folder inside the dataset."""
     return inside(dataset, f"scenes/{single_name(scene_id, where=f'{dataset}: scene')}")
 
 
@@ -238,7 +238,7 @@ def scene_rows(dataset: Path) -> list[FrameRow]:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Writes a JSON object, whole or not at all; numbers that are not finite are refused."""
+    """Writes a JSON object, atomically; numbers that are not finite are rejected."""
     text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     write_file(path, text.encode(), sync=True, error=DatasetError)
 

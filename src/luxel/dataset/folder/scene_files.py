@@ -60,7 +60,7 @@ def write_scene(
 
     dataset: where the expert layers are. folder: exists and is empty. rules: of the labels. zones: of the reference.
     record: what else goes into scene.json. Returns notes: what was assumed, and layers that could not be merged.
-    Raises ImageError or DatasetError when the disk refuses.
+    Raises ImageError or DatasetError when it cannot be written.
     """
     evidence = gather_evidence(
         prepared.frames,
@@ -119,7 +119,7 @@ def reference_of(folder: Path, zones: ZoneRules, kind: str) -> ByteArray:
 
 
 def write_zones(folder: Path, decisions: Iterable[ZoneDecision]) -> None:
-    """Writes zones.json. Raises DatasetError when the disk refuses."""
+    """Writes zones.json. Raises DatasetError when it cannot be written."""
     write_json(folder / ZONES, {"format": FORMAT, "decisions": decision_rows(decisions)})
 
 
@@ -155,7 +155,7 @@ def carry_over(dataset: Path, old: Path, prepared: PreparedScene) -> tuple[Prepa
 
 
 def save_rows(folder: Path, record: dict[str, Any], rows: Sequence[FrameRow]) -> None:
-    """Writes scene.json: `record` with these rows. Raises DatasetError when the disk refuses."""
+    """Writes scene.json: `record` with these rows. Raises DatasetError when it cannot be written."""
     write_json(folder / SCENE, {**record, "rows": [asdict(row) for row in rows]})
 
 

@@ -120,10 +120,10 @@ def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> Non
 
 
 def resplit(out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES) -> list[FrameRow]:
-    """Splits a dataset anew by seeds `seed` ... `seed + 4` and finishes it. Returns the rows."""
+    """Splits a dataset again by seeds `seed` ... `seed + 4` and finishes it. Returns the rows."""
     record = dataset_record(out)
     with locked(out, DatasetError):
-        split_rows([], seed=seed, shares=shares)  # refuses shares that make no sense before anything is written
+        split_rows([], seed=seed, shares=shares)  # rejects shares that make no sense before anything is written
         write_json(out / DATASET, {**record, "split": {"seed": seed, "shares": list(shares)}})
         return finish(out)
 
@@ -158,7 +158,9 @@ def finish(out: Path, report: Sequence[Mapping[str, Any]] | None = None) -> list
 def dataset_record(out: Path) -> dict[str, Any]:
     """dataset.json of a dataset. Raises DatasetError for a folder that is none, or of a newer format."""
     if not (out / DATASET).is_file():
-        raise DatasetError(f"{out}: no {DATASET} here, so this is no luxel dataset; build one with luxel dataset build")
+        raise DatasetError(
+            f"{out}: no {DATASET} here, so this is not a luxel dataset; build one with luxel dataset build"
+        )
     place = inside(out, DATASET)
     record = read_json(place)
     if record.get("format") != FORMAT:

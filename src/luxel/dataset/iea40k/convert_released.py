@@ -115,8 +115,8 @@ def import_released(
 
     Pictures keep their bytes where their size is their map's, else they are stretched to it. Labels and scores stay as
     given; layers of experts can be laid over them. `split` is the list a frame came in; split_0 ... split_4 are made
-    anew, scene-disjoint, since the released lists use one set for validation and test. Killed anywhere, the same call
-    goes on. progress: called with each scene that is done. Raises DatasetError for the first frame that cannot be used:
+    again, scene-disjoint, since the released lists use one set for validation and test. Killed anywhere, the same call
+    resumes. progress: called with each scene that is done. Raises DatasetError for the first frame that cannot be used:
     `check` names all.
     """
     if not is_released(folder):

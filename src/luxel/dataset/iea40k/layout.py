@@ -72,7 +72,7 @@ def find_tables(folder: Path, tables: Sequence[Path] = ()) -> list[Path]:
 
 
 def read_table(path: Path) -> list[ReleasedRow]:
-    """The lines of one CSV. Raises DatasetError for a missing file, other columns, or a score that is no number."""
+    """The lines of one CSV. Raises DatasetError for a missing file, other columns, or a score that is not a number."""
     split = next((name for start, name in _SPLITS if path.name.lower().startswith(start)), "")
     try:
         reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
@@ -208,7 +208,7 @@ def written_by_luxel(folder: Path) -> dict[str, Any]:
 
 
 def read_rows(folder: Path, tables: Sequence[Path] = ()) -> list[FrameRow]:
-    """Rows of a dataset in either layout. Raises DatasetError for a folder that is no dataset."""
+    """Rows of a dataset in either layout. Raises DatasetError for a folder that is not a dataset."""
     if (folder / MANIFEST).exists() or (folder / DATASET).exists():
         return read_manifest(folder / MANIFEST)
     if is_released(folder):

@@ -105,7 +105,7 @@ def layer_folder(dataset: Path, scene_id: str, level: str) -> Path:
 
 
 def write_layer(folder: Path, layer: Layer) -> Path:
-    """Stores a layer in `folder`; its JSON file is written last, so that a layer is whole or absent.
+    """Stores a layer in `folder`; its JSON file is written last, so that a layer is atomic.
 
     Returns the JSON file's path. Raises DatasetError for a value outside its range or an id that is taken.
     """
@@ -250,7 +250,7 @@ def _check(layer: Layer, place: Path) -> None:
     problem = ""
     amounts = np.asarray(layer.amount)
     if not _ID.fullmatch(layer.id):
-        problem = "its id is no file name of letters, digits, '.', '_' and '-'"
+        problem = "its id is not a file name of letters, digits, '.', '_' and '-'"
     elif not layer.expert.strip():
         problem = "it names no expert"
     elif layer.mode not in ("set", "add"):
@@ -264,7 +264,7 @@ def _check(layer: Layer, place: Path) -> None:
             if datetime.fromisoformat(layer.made).tzinfo is None:
                 problem = f"made {layer.made!r} has no time zone"
         except ValueError:
-            problem = f"made {layer.made!r} is no ISO 8601 time"
+            problem = f"made {layer.made!r} is not an ISO 8601 time"
     if problem:
         raise DatasetError(f"{place}: layer {layer.id!r}: {problem}")
 

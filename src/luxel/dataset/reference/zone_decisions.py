@@ -244,7 +244,7 @@ def change_decision(
         shift = float(lightness_of_zone(zone)) - before
     assert shift is not None
     if not -1 <= shift <= 1:
-        raise DatasetError(f"block {decision.block}: shift {shift:g} is no change of lightness; give -1 to 1")
+        raise DatasetError(f"block {decision.block}: shift {shift:g} is not a change of lightness; give -1 to 1")
     target = float(zone_of_lightness(np.clip(before + shift, 0, 1))) if zone is None else zone
     return replace(decision, target_zone=target, shift=shift, reason="person", decided_by=by)
 

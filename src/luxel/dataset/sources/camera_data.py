@@ -71,7 +71,7 @@ class CameraData:
 def camera_data(path: Path) -> CameraData:
     """Facts of a picture file. Raises ImageError if it is missing, empty or not a picture.
 
-    A damaged header is no error here, it only states nothing: decoding will give the reason.
+    A damaged header raises nothing here: decoding gives the reason.
     """
     kind = sniff(path)
     try:

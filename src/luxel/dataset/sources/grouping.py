@@ -244,7 +244,7 @@ def _pause(shots: Sequence[Shot]) -> int | None:
 
 
 def _without_pairs(shots: Sequence[Shot]) -> list[Shot]:
-    """The shots without the second of each two neighbours of one exposure; three alike are no pair."""
+    """The shots without the second of each two neighbours of one exposure; three alike are not a pair."""
     kept: list[Shot] = []
     skipped = False
     for i, shot in enumerate(shots):

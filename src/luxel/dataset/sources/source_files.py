@@ -58,7 +58,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 def _walk(root: Path, add: Callable[[Path, Path], bool], warn: Callable[[str], None]) -> None:
-    """Adds the wanted files below a folder. What is no link comes first, so that a file is found where it lies."""
+    """Adds the wanted files below a folder. Links come last, so that a file is found where it lies."""
     folders: set[Path] = set()
     waiting = [root]
     while waiting:

@@ -39,7 +39,7 @@ class Taxonomy:
     def check(self, axis: str, name: str, where: str) -> str:
         """The name as the taxonomy writes it ("" stays ""). Raises DatasetError for an unknown one, with the nearest.
 
-        where: told in the error, e.g. "tags.csv, line 3".
+        where: place for the error, e.g. "tags.csv, line 3".
         """
         plain = name.strip().lower().replace(" ", "_").replace("-", "_")
         known = self.names(axis)

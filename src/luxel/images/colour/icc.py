@@ -27,7 +27,7 @@ def description(profile: bytes) -> str:
         text = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.profile_description
     except OSError as error:
         raise BrokenProfileError(str(error)) from error
-    except ValueError:  # bytes that are no text: the name is damaged, the colours need not be
+    except ValueError:  # bytes that are not text: the name is damaged, the colours need not be
         text = None
     return " ".join("".join(c if c.isprintable() else " " for c in text or "without a name").split())[:60]
 
@@ -40,7 +40,7 @@ def convert(samples: Array, colour: Literal["grey", "rgb", "cmyk"], profile: byt
     compensation, without which the darkest ink would read as dark grey. Raises BrokenProfileError.
     """
     if profile[16:20] != _SPACES[colour] or profile[36:40] != b"acsp":
-        raise BrokenProfileError(f"it is no {colour} profile")
+        raise BrokenProfileError(f"it is not a {colour} profile")
     name = description(profile)
     if colour == "grey":
         return _convert_grey(samples, profile, name)

@@ -160,7 +160,7 @@ def _over(colour: Array, cover: Array, alpha: str, *, white: bool) -> None:
 def cmyk_to_rgb(samples: Array) -> Array:
     """CMYK without a profile, by the formula R = (1 - C)(1 - K): what most programs show.
 
-    samples: [H, W, 4] uint8 or uint16, 0 is no ink. Returns [H, W, 3] of the same type.
+    samples: [H, W, 4] uint8 or uint16, 0 means no ink. Returns [H, W, 3] of the same type.
     """
     top = np.uint32(np.iinfo(samples.dtype).max)
     rgb = np.empty((*samples.shape[:2], 3), samples.dtype)

@@ -65,7 +65,7 @@ def _primaries(path: Path, header: dict[str, Any]) -> Primaries:
 
 @contextmanager
 def _without_printing() -> Iterator[None]:
-    """Around the library's constructor, which reports damaged pixels by printing to standard output and going on.
+    """Around the library's constructor, which reports damaged pixels by printing to standard output and continuing.
 
     That line would end up among the results of a program that writes them there. It becomes the error instead; whatever
     other threads print meanwhile is printed after. Raises ValueError with the library's reason.
@@ -83,7 +83,7 @@ def _without_printing() -> Iterator[None]:
 def _check_header(path: Path, max_megapixels: float) -> None:
     """Size, and that the last block of pixels lies inside the file, before the library sees it.
 
-    The library also refuses a truncated file, but only after printing a line for each block to the terminal.
+    The library also rejects a truncated file, but only after printing a line for each block to the terminal.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         _check_blocks(path, data, max_megapixels)

@@ -1,7 +1,7 @@
 """JPEG, and the base picture of gain-map JPEG (Ultra HDR, ISO 21496-1).
 
 `jpeg_stream` walks the markers, so that size, orientation and profile are known before decoding. A picture that ends
-early, or whose data cannot be decoded to the end, is refused: libjpeg fills what is missing with grey and only warns.
+early, or whose data cannot be decoded to the end, is rejected: libjpeg fills what is missing with grey and only warns.
 simplejpeg hands that warning on; the few files that it does not decode go to imagecodecs and are checked by
 `jpeg_stream.check_complete`.
 """

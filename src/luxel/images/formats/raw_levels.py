@@ -84,6 +84,6 @@ def _read_levels(path: Path, max_megapixels: float) -> RawLevels | None:
         below = np.cumsum(counts) / counts.sum()
         brightest = float(light[np.searchsorted(below, BRIGHTEST)])
         saturated[letter] = float(counts[light >= SATURATED].sum() / counts.sum())
-        # One step above black is the least that can be told from nothing.
+        # One step above black is the least that can be distinguished from zero.
         headroom[letter] = max(0.0, -float(np.log2(max(brightest, 1.0 / (white - black)))))
     return RawLevels(saturated, headroom, float(np.log2(max(w - b for w, b in zip(whites, blacks, strict=True)))))

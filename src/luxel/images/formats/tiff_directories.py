@@ -26,7 +26,7 @@ _WITH_CHILDREN = 4  # leading directories whose sub-directories are looked at: R
 
 @dataclass(frozen=True, slots=True)
 class Directories:
-    """pages: how many follow each other, counted up to 1000. picture: the first that is no reduced copy.
+    """pages: how many follow each other, counted up to 1000. picture: the first that is not a reduced copy.
 
     camera_raw: whether one of them holds sensor data.
     float_fault: why LibRaw would render float sensor data wrongly, or None.

@@ -272,7 +272,7 @@ function sortBy(key, descending) {
   refresh(null);
 }
 
-/** A click on a head of the table: sorts by it, or the other way round; the head, made anew, keeps the focus. */
+/** A click on a head of the table: sorts by it, or the other way round; the head, made again, keeps the focus. */
 function sortByHead(key) {
   sortBy(key, view.sort === key && !view.descending);
   contact.querySelector("th[aria-sort] button").focus();

@@ -120,7 +120,7 @@ function connect() {
   });
   listen("filters", "submit", (event) => event.preventDefault());
   listen("filters", "reset", (event) => {
-    event.preventDefault(); // the sort order is no filter and stays
+    event.preventDefault(); // the sort order is not a filter and stays
     for (const input of find("filters").querySelectorAll("input")) input.value = "";
     find("rated").value = "all";
     refresh();

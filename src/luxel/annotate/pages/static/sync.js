@@ -47,7 +47,7 @@ export class Sync {
     await this.queue.remove(kept.filter((entry) => known.has(entry.client_uuid)));
     let waiting = kept.filter((entry) => !known.has(entry.client_uuid));
     if (waiting.some((entry, i) => entry.seq !== this.acked + i + 1)) {
-      // Work went on elsewhere meanwhile: what was drawn here is drawn again after it, undo would take back others'.
+      // Work continued elsewhere meanwhile: what was drawn here is drawn again after it, undo would take back others'.
       await this.queue.remove(waiting);
       const edits = waiting.filter((entry) => !["undo", "redo"].includes(entry.operation.kind));
       waiting = edits.map((entry, i) => ({ ...entry, client_uuid: newName(), seq: this.acked + i + 1 }));
