@@ -7,8 +7,9 @@ error that falls on them.
 
 Second table, the error on pixels that are not clipped, parted into bands between Gaussian blurs. In the finest band
 (what a blur of one pixel takes away) stand beside it: "no detail", a map without any, and "gain known", what a smooth
-gain on the picture's own detail leaves of the true map's detail if the gain is fitted to the truth. No network is told
-that gain, so it is a hard mark to reach, but no bound: something that is no smooth gain, a denoiser say, can do better.
+gain on the picture's own detail leaves of the true map's detail if the gain is fitted to the truth. No network knows
+that gain, so it is a hard mark to reach, but not a bound: something other than a smooth gain, such as a denoiser, can
+do better.
 """
 
 import argparse

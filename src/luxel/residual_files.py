@@ -103,7 +103,7 @@ def read_saved_map(path: str | Path) -> FloatArray:
             raise ImageError(f"{path}: {picture.format} of {picture.bits} bit; a saved map is PNG of 16 bit, or .npy")
         # A map has one channel. A photograph would show itself here by its colours.
         if not ((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()):
-            raise ImageError(f"{path}: a picture in colour, not a saved map; leave --maps away")
+            raise ImageError(f"{path}: a picture in colour, not a saved map; remove --maps")
         return decode_residual(np.ascontiguousarray(pixels[..., 0]))
     values = read_npy(path, kind=ImageError)
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "if":

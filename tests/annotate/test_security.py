@@ -22,7 +22,7 @@ def port(database: Database, dataset: Path) -> Iterator[int]:
         yield port
 
 
-def test_strangers_get_nothing(port: int) -> None:
+def test_without_a_session_nothing_is_served(port: int) -> None:
     anonymous = Client(port)
     for path in ("/api/session", "/api/tasks/mine", "/api/frames/1/image.png", "/api/users", "/api/scenes/1/facts"):
         assert anonymous.get(path).status == 401

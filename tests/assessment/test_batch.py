@@ -118,7 +118,7 @@ def test_nothing_found_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser enters every folder")
-def test_a_folder_that_cannot_be_entered_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_entered_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     (tmp_path / "locked").mkdir(mode=0)
     warnings: list[str] = []
@@ -156,7 +156,7 @@ def test_a_bad_picture_is_a_row_and_the_run_continues(tmp_path: Path, settings: 
             assert "score" not in row
 
 
-def test_an_unexpected_error_on_one_picture_is_told_and_does_not_end_the_run(
+def test_an_unexpected_error_on_one_picture_is_reported_and_ends_no_run(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(self: Assessor, path: Path, **options: bool) -> None:

@@ -232,7 +232,7 @@ def test_one_bad_picture_alone_is_one_clear_line(tmp_path: Path, luxel: Callable
         (["--heatmap"], "give --out DIR"),
         (["--resume"], "give --out DIR"),
         (["--format", "parquet"], "add --out DIR"),
-        (["--json", "--format", "csv"], "exclude each other"),
+        (["--json", "--format", "csv"], "cannot be used together"),
         (["--threshold", "1.5"], "not between 0 and 1"),
         (["--jobs", "-1"], "--jobs"),
         (["--palette", "rainbow"], "red-blue"),

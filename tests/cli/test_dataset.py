@@ -176,7 +176,7 @@ def test_building_again_keeps_and_other_settings_are_rejected(material: Path, bu
     assert "short_side 96 instead of 64" in flat(other.stderr)
 
 
-def test_a_failed_scene_is_told_and_the_exit_code_says_so(tmp_path: Path) -> None:
+def test_a_failed_scene_is_reported_and_the_exit_code_says_so(tmp_path: Path) -> None:
     images.write(tmp_path / "in.png", frame(procedural_scene(np.random.default_rng(1), height=64, width=64), 0))
     (tmp_path / "material").mkdir()
     data = (tmp_path / "in.png").read_bytes()

@@ -134,13 +134,13 @@ def test_what_only_a_person_can_say(run: Callable[..., Result], folder: Path) ->
     np.save(folder / "maps" / "fine.npy", residual)
     arguments = (folder / "maps" / "fine.npy", "--criteria", folder / "mine.toml", "--regions", folder / "regions")
     shown = run("score", *arguments)
-    assert "a person must say: mood" in shown.stdout
+    assert "a person must answer: mood" in shown.stdout
     assert "mood: Is it meant? (--answer mood=yes)" in shown.stdout
     assert rows_of(run("score", *arguments, "--json"))[0]["needs"][0]["kind"] == "person"
     assert rows_of(run("score", *arguments, "--json", "--answer", "mood=yes"))[0]["score"] == 8
     wrong = run("score", *arguments, "--answer", "moood=yes")
     assert wrong.exit_code == 2
-    assert "mine asks no 'moood'; its questions: mood" in wrong.stderr
+    assert "mine has no question 'moood'; its questions: mood" in wrong.stderr
     assert "write QUESTION=yes" in run("score", *arguments, "--answer", "mood").stderr
 
 
@@ -176,14 +176,14 @@ def test_many_regions_are_cut_on_a_terminal_the_worst_first(run: Callable[..., R
         (("maps/sky.npy", "--regions", "gone.png"), 2, "gone.png: no such region file or folder"),
         (("maps/sky.npy", "--regions", "photos/sky.png"), 1, "one channel of numbers"),
         (("maps/sky.npy", "--regions", "maps"), 1, "no regions of this picture; looked for sky{.png"),
-        (("maps/sky.npy", "--regions", "regions", "--superpixels", "9"), 2, "exclude each other"),
-        (("maps/sky.npy", "--names", "gone.json"), 2, "--names goes with --regions"),
+        (("maps/sky.npy", "--regions", "regions", "--superpixels", "9"), 2, "cannot be used together"),
+        (("maps/sky.npy", "--names", "gone.json"), 2, "--names needs --regions"),
         (("photos", "--maps"), 2, "no saved map (*.residual.png, *.npy) in this folder"),
         (("photos/sky.png", "--maps"), 1, "a saved map is PNG of 16 bit"),
         (
             ("maps/sky.npy", "--regions", "regions", "--criteria", "portrait"),
             1,
-            "names region 'face', which is not among",
+            "names region 'face', which is not given",
         ),
     ],
 )
@@ -229,14 +229,14 @@ def test_criteria_check(run: Callable[..., Result], folder: Path) -> None:
     good = run("criteria", "check", folder / "mine.toml", "fig9")
     assert good.exit_code == 0
     assert (
-        "mine.toml: sound: 3 bands; over beyond 0.2; under beyond 0.2; regions sky; a person must say mood"
+        "mine.toml: valid: 3 bands; over beyond 0.2; under beyond 0.2; regions sky; a person must answer mood"
         in good.stdout
     )
     (folder / "bad.toml").write_text(MINE.replace("sky.over", "sea.over"))
     bad = run("criteria", "check", folder / "bad.toml", "fig9")
     assert bad.exit_code == 1
     assert re.search(r"bad\.toml:21: when: unknown region 'sea'.*\[regions\] has sky", bad.stderr)
-    assert "fig9: sound" in bad.stdout
+    assert "fig9: valid" in bad.stdout
 
 
 def test_criteria_explain(run: Callable[..., Result], folder: Path, weights: Path) -> None:

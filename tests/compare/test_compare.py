@@ -99,7 +99,7 @@ def test_files_are_one_case_named_apart(tmp_path: Path) -> None:
         ("in", ["empty"], "no picture in this folder"),
     ],
 )
-def test_what_cannot_be_matched_is_told_in_one_line(
+def test_what_cannot_be_matched_is_reported_in_one_line(
     tmp_path: Path, original: str, enhanced: list[str], reason: str
 ) -> None:
     for file in ("in/a.jpg", "fec/a.png", "other/z.png", "twice/a.png", "twice/a.jpg"):
@@ -349,7 +349,7 @@ def test_the_command_prints_and_writes(tmp_path: Path, weights: Path) -> None:
         (["in"], "Missing argument"),
     ],
 )
-def test_bad_usage_is_told(
+def test_bad_usage_is_reported(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

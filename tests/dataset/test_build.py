@@ -604,7 +604,7 @@ def test_check_finds_one_picture_under_two_names(tmp_path: Path) -> None:
     assert "two" in str(problems[0])
 
 
-def test_near_duplicates_are_told_from_other_pictures() -> None:
+def test_near_duplicates_are_distinguished_from_other_pictures() -> None:
     rng = np.random.default_rng(0)
     from luxel.dataset.reference.bracket import frame
     from luxel.samples.procedural import procedural_scene

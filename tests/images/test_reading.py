@@ -53,7 +53,7 @@ def test_every_format_gives_the_same_kind_of_picture(zoo: list[Path]) -> None:
         assert picture.format == expected.get(path.suffix, path.suffix[1:].upper())
 
 
-def test_pixels_equal_pillow_where_nothing_is_to_be_done(zoo: list[Path]) -> None:
+def test_pixels_equal_pillow_where_nothing_needs_to_be_done(zoo: list[Path]) -> None:
     names = {"baseline.jpg", "progressive.jpg", "grey.jpg", "rgb.png", "lossy.webp", "rgb.gif", "rgb.bmp", "rgb.avif"}
     for path in (p for p in zoo if p.name in names | {"plain.tif", "jpeg.tif"}):
         picture = read(path)

@@ -66,7 +66,7 @@ def test_exr_luminance_chroma(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_linear(path), np.repeat(y[..., None].astype(np.float32), 3, 2))
 
 
-def test_exr_bad_values_are_mended_and_noted(tmp_path: Path) -> None:
+def test_exr_bad_values_are_fixed_and_noted(tmp_path: Path) -> None:
     bright = light()
     bright[0, 0], bright[0, 1], bright[0, 2], bright[0, 3] = np.nan, np.inf, -np.inf, -5
     path = write_exr(tmp_path / "a.exr", {"RGB": bright})

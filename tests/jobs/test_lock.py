@@ -45,8 +45,10 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-def test_the_second_is_told_who_holds_it(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
-    words = rf"out: another luxel is writing here \(process {holder.pid} on \S+ since 20\d\d-\d\d-\d\d \S+\); wait"
+def test_the_second_run_names_who_holds_the_lock(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    words = (
+        rf"out: another luxel process is writing here \(process {holder.pid} on \S+ since 20\d\d-\d\d-\d\d \S+\); wait"
+    )
     with pytest.raises(DatasetError, match=words), locked(tmp_path / "out", DatasetError):
         pass
     holder.kill()
@@ -88,7 +90,9 @@ def test_commands_reject_a_folder_in_use(
     arguments = [str(tmp_path / text) if text in ("in", "in/a.png", "in/b.png", "out") else text for text in command]
     shown = CliRunner().invoke(app, [text.replace("OUT", out) for text in arguments])
     assert shown.exit_code == 2, shown.output
-    assert re.search(rf"luxel: {re.escape(out)}: another luxel is writing here \(process {holder.pid} on", shown.output)
+    assert re.search(
+        rf"luxel: {re.escape(out)}: another luxel process is writing here \(process {holder.pid} on", shown.output
+    )
     assert [place.name for place in Path(out).iterdir()] == [LOCK]
 
 

@@ -113,12 +113,12 @@ def test_the_right_picture_of_a_coco_file(tmp_path: Path) -> None:
         ([], "neither a segmentation nor a bbox"),
         ("x", "neither a list of polygons nor run lengths"),
         ([[1, 2, 3]], "three points or more"),
-        ([[1, 2, 3, 4, 5, float("nan")]], "no places in a picture"),
+        ([[1, 2, 3, 4, 5, float("nan")]], "not coordinates in the image"),
         ([[1, 2, 3, 4, 5, "x"]], "could not convert string"),
         ({"counts": [48], "size": [8, 6]}, "run lengths are for"),
         ({"counts": [40], "size": [6, 8]}, "add up to 40, the image has 48"),
         ({"counts": [50, -2], "size": [6, 8]}, "neither a list of run lengths"),
-        ({"counts": "\x7f\x7f", "size": [6, 8]}, "no compressed run-length string"),
+        ({"counts": "\x7f\x7f", "size": [6, 8]}, "not a compressed run-length string"),
         ({"counts": "Q", "size": [6, 8]}, "ends in the middle of a number"),
     ],
 )
@@ -141,7 +141,7 @@ def test_json_that_is_not_coco(tmp_path: Path) -> None:
         with pytest.raises(RegionsError, match=expected):
             read_regions(coco(tmp_path, {"sky": [[[0, 0, 4, 0, 4, 4]]]}, **more), (6, 8))
     (tmp_path / "coco.json").write_text("{")
-    with pytest.raises(RegionsError, match="not JSON that can be read"):
+    with pytest.raises(RegionsError, match="not valid JSON"):
         read_regions(tmp_path / "coco.json", (6, 8))
     with pytest.raises(RegionsError, match="COCO JSON has its own names"):
         read_regions(tmp_path / "coco.json", (6, 8), names="names.json")

@@ -244,7 +244,7 @@ def test_no_half_page_is_left_behind(tmp_path: Path, look: Look) -> None:
         ("r.html", {"jobs": -1}, "give 1 or more"),
     ],
 )
-def test_what_cannot_be_built_is_told_in_one_line(
+def test_what_cannot_be_built_is_reported_in_one_line(
     tmp_path: Path, look: Look, out: str, options: dict[str, int], reason: str
 ) -> None:
     write(look.folder / "a.png")
@@ -307,12 +307,12 @@ def test_scores_become_stars_only_when_asked(tmp_path: Path, weights: Path) -> N
         (["shoot", "--preview", "10"], "--preview"),
         (["shoot", "--criteria", "gone"], "gone: no such criteria"),
         (["shoot", "--write"], "--xmp"),
-        (["shoot", "--xmp", "--stars", "1,2,3,4"], "four falling scores"),
+        (["shoot", "--xmp", "--stars", "1,2,3,4"], "four decreasing scores"),
         (["shoot", "--weights", "gone.onnx"], "no such weights file"),
         ([], "Missing argument"),
     ],
 )
-def test_bad_usage_is_told(
+def test_bad_usage_is_reported(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 
 EVIL = '"><img src=x onerror=document.title="owned"><script>document.title="owned"</script>.png'.replace("/", "\u2044")
 GREYS = {"a_black": 0, "b_dark": 51, "c_ideal": 128, "d_bright": 204, "e_white": 255}
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def browser(place: Path) -> Iterator[Any]:
     options.add_experimental_option("prefs", {"download.default_directory": str(place / "downloads")})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(PATIENCE)
+    driver.set_script_timeout(TIMEOUT)
     yield driver
     driver.quit()
 
@@ -109,7 +109,7 @@ def opened(browser: Any, page: Path) -> Any:
 
 def until(condition: Callable[[], Any]) -> Any:
     """Waits for a condition, long enough for a busy machine; what the page replaces meanwhile is looked for again."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while True:
         try:
             if result := condition():

@@ -229,7 +229,7 @@ def test_an_adobe_sidecar_belongs_to_the_raw_file(tmp_path: Path) -> None:
     assert [c.sidecar.name for c in apply([Wish(jpeg, 5)])] == ["IMG_1.JPG.xmp"]
 
 
-def test_a_persons_rating_stays_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_persons_rating_stays_unless_replaced_on_request(tmp_path: Path) -> None:
     file = picture(tmp_path)
     sidecar = tmp_path / "IMG_1.CR2.xmp"
     sidecar.write_text(DARKTABLE)
@@ -293,7 +293,7 @@ def test_a_link_to_something_else_is_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     file = picture(tmp_path / "locked")
     file.parent.chmod(0o555)
     try:
@@ -386,7 +386,7 @@ def test_stars_of_scores() -> None:
     "text", ["", "9", "9,8,7", "7,8,9,9.5", "9,8,8,7", "11,9,8,7", "9,8,7,0", "a,b,c,d", "9,8,7,nan"]
 )
 def test_bad_bounds(text: str) -> None:
-    with pytest.raises(LuxelError, match="four falling scores"):
+    with pytest.raises(LuxelError, match="four decreasing scores"):
         culling.checked_bounds(text)
 
 

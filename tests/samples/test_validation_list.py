@@ -18,7 +18,7 @@ def test_the_list_holds_142_different_scenes() -> None:
     assert sum(row["kind"] == "panorama" for row in ROWS) == 40
 
 
-def test_another_list_is_told_apart() -> None:
+def test_another_list_is_distinguished() -> None:
     class Store:
         names = validation.fixed_scenes()[:-1]
 

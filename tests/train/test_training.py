@@ -158,7 +158,7 @@ def test_schedules() -> None:
         ("steps=3", "section.key=value"),
     ],
 )
-def test_a_wrong_recipe_says_what_to_mend(override: str, message: str) -> None:
+def test_a_wrong_recipe_says_what_to_fix(override: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(RECIPES / "pieanet-tiny.toml", [override])
 

@@ -94,7 +94,7 @@ def serve_project(
     """Brings the database in step with the dataset and serves it until it is stopped.
 
     database_url: None for the embedded database. changes: settings of `Config` to change. progress: called with each
-    scene. say: gets the address and, as long as nobody has an account, a link that makes the first administrator.
+    scene. say: gets the address and, as long as no account exists, a link that makes the first administrator.
     Raises LuxelError when the port cannot be had.
     """
     database = open_database(dataset, database_url)
@@ -105,7 +105,7 @@ def serve_project(
         token = invite(session, "admin", "admin", COMMAND_LINE) if empty else ""
     say(f"serving {dataset} at {address.url}")
     if token:
-        say(f"nobody has an account yet; the first administrator opens {address.url}/invitation/{token}")
+        say(f"no account exists yet; the first administrator opens {address.url}/invitation/{token}")
     try:
         serve_until_stopped(server_of(make_app(database, dataset, address.server)), listener)
     finally:

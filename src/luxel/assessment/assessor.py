@@ -181,7 +181,7 @@ class Assessment:
 
         name = stem or (self.path.stem if self.path else "assessment")
         if Path(name).name != name:
-            raise LuxelError(f"stem {name!r}: give a plain file name; the place goes into folder")
+            raise LuxelError(f"stem {name!r}: give a plain file name; pass its folder as folder=")
         wanted = {"residual": residual, "heatmap": heatmap, "overlay": overlay}
         files = {kind: Path(folder) / f"{name}{OUTPUT_ENDINGS[kind]}" for kind, chosen in wanted.items() if chosen}
         style = MapStyle(palette=palette, limit=limit, threshold=self.threshold)

@@ -124,8 +124,8 @@ class Run:
         """One row per picture, in the order of the pictures, each as soon as it and all before it are done.
 
         A picture that cannot be assessed gives a row with `error`; the run continues. Rows reach results.jsonl as they
-        come, whatever their order, and are put in order there at the end. Raises LuxelError when the run cannot go
-        on: weights that fail, a disk that is full.
+        come, whatever their order, and are put in order there at the end. Raises LuxelError when the run cannot
+        continue: weights that fail, a disk that is full.
         """
         todo = [n for n in range(len(self._pictures)) if n not in self._kept]
         ready = dict(self._kept)

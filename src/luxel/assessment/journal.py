@@ -140,7 +140,7 @@ def _line(stamp: Stamp, row: Row) -> bytes:
 
 
 def _not_json(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number that JSON has")
+    raise ValueError(f"{word} is not a number that JSON allows")
 
 
 def _parse(line: bytes) -> tuple[Stamp, Row] | None:

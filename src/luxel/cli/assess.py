@@ -180,7 +180,7 @@ def _share(share: float, colour: str) -> Cell:
 
 def _format(format: Format | None, json: bool, out: Path | None) -> Format:
     if json and format not in (None, "jsonl"):
-        raise typer.BadParameter(f"--json and --format {format} exclude each other; give one of them")
+        raise typer.BadParameter(f"--json and --format {format} cannot be used together; give one of them")
     chosen = "jsonl" if json else format or "table"
     if chosen == "parquet" and out is None:
         raise typer.BadParameter("parquet is written to a folder; add --out DIR", param_hint="--format")

@@ -69,9 +69,9 @@ def check(
         if loaded.regions:
             parts.append(f"regions {', '.join(loaded.regions)}")
         if loaded.questions:
-            parts.append(f"a person must say {', '.join(loaded.questions)}")
+            parts.append(f"a person must answer {', '.join(loaded.questions)}")
         parts.append(f"otherwise {loaded.otherwise.label!r}" if loaded.otherwise else "some band always matches")
-        put(f"{file}: sound: {'; '.join(parts)}")
+        put(f"{file}: valid: {'; '.join(parts)}")
     raise typer.Exit(1 if faults else 0)
 
 

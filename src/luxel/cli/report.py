@@ -45,9 +45,9 @@ class StarOptions:
     xmp: Annotated[
         bool, typer.Option("--xmp", help="Also turn scores into stars in XMP sidecars (listed; add --write).")
     ] = False
-    stars: Annotated[str, typer.Option(help="With --xmp: least score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")] = (
-        "7.2,6.2,5,3"
-    )
+    stars: Annotated[
+        str, typer.Option(help="With --xmp: minimum score for 5, 4, 3 and 2 stars.", metavar="A,B,C,D")
+    ] = "7.2,6.2,5,3"
 
 
 @with_groups

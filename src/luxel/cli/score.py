@@ -53,15 +53,15 @@ class RegionOptions:
     ] = None
 
     def source(self) -> "RegionSource | None":
-        """Where regions come from; None without regions. Raises BadParameter for options that exclude each other."""
+        """Where regions come from; None without regions. BadParameter for options that exclude others."""
         from luxel.criteria import scorer
 
         given = {"--regions": self.regions, "--superpixels": self.superpixels, "--segment": self.segment}
         chosen = [option for option, value in given.items() if value is not None]
         if len(chosen) > 1:
-            raise typer.BadParameter(f"{' and '.join(chosen)} exclude each other; regions come from one place")
+            raise typer.BadParameter(f"{' and '.join(chosen)} cannot be used together; regions come from one place")
         if self.names is not None and self.regions is None:
-            raise typer.BadParameter("--names goes with --regions")
+            raise typer.BadParameter("--names needs --regions")
         if self.regions is not None:
             return scorer.regions_from_files(self.regions, self.names, warn=say)
         if self.superpixels is not None:
@@ -161,7 +161,7 @@ def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:
             raise typer.BadParameter(f"{text!r}: write QUESTION=yes or QUESTION=no", param_hint="--answer")
         if question not in criteria.questions:
             asked = ", ".join(criteria.questions) or "none"
-            raise LuxelError(f"--answer {text}: {criteria.name} asks no {question!r}; its questions: {asked}")
+            raise LuxelError(f"--answer {text}: {criteria.name} has no question {question!r}; its questions: {asked}")
         answers[question] = word.lower() == "yes"
     return answers
 
@@ -183,7 +183,7 @@ def _print_table(rows: Sequence["Scored"], criteria: "Criteria") -> None:
         verdict = row.verdict
         words = [verdict.label if verdict.scored else verdict.headline()]
         asked = ", ".join(dict.fromkeys(need.name for need in verdict.needs_person))
-        words += [f"a person must say: {asked}"] if asked else []
+        words += [f"a person must answer: {asked}"] if asked else []
         words += region_lines(row.regions)
         lines.append([str(row.path), (number(verdict.score), "bold"), (tuple(words), "" if verdict.scored else "red")])
     print_table([Column("picture"), Column("score", right=True, fold=False), Column(criteria.title)], lines)

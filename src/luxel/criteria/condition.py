@@ -219,7 +219,7 @@ class _Parser:
             if token.kind == "bad":
                 hint = '; write "and", "or", "not"' if token.text in "&|!" else ""
                 hint = "; compare with <, <=, > or >=" if token.text == "=" else hint
-                raise ConditionError(f"{token.text!r} means nothing here{hint}", token.at)
+                raise ConditionError(f"{token.text!r} is not allowed here{hint}", token.at)
         self._place = 0
         self._depth = 0
 
@@ -282,7 +282,7 @@ class _Parser:
     def _comparison(self) -> Compare:
         token = self._next
         if token.kind == "number" or token.text in self._names.levels or token.text == "-":
-            raise ConditionError(f"{token.text!r} stands first; write the measure first: over >= 5 %", token.at)
+            raise ConditionError(f"{token.text!r} comes first; write the measure first: over >= 5 %", token.at)
         measure = self._measure()
         sign = self._take(*_COMPARE)
         if sign is None:
@@ -321,7 +321,7 @@ class _Parser:
             at = self._next.at
             threshold, percent = self._value()
             if not METRICS[token.text].takes_threshold:
-                raise ConditionError(f"{token.text} has no threshold; leave the brackets away", bracket.at)
+                raise ConditionError(f"{token.text} has no threshold; remove the brackets", bracket.at)
             if percent or not 0.0 < threshold < 1.0:
                 raise ConditionError("a threshold is a residual between 0 and 1, such as 0.3", at)
             self._need(")", "the threshold")

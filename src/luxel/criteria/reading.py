@@ -88,7 +88,7 @@ class _File:
             raise CriteriaError(f"{path}:{line}: not valid TOML: {message[0].lower()}{message[1:]}") from None
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; arrays 5,000 deep
             what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise CriteriaError(f"{path}:1: not TOML that can be read: {what}") from None
+            raise CriteriaError(f"{path}:1: not valid TOML: {what}") from None
         self._lines = key_lines(text)
 
     def criteria(self, name: str) -> Criteria:

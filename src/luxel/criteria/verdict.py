@@ -110,7 +110,7 @@ class Verdict:
 
     def __str__(self) -> str:
         asked = ", ".join(dict.fromkeys(need.name for need in self.needs_person))
-        return self.headline() + (f"; a person must say: {asked}" if asked else "")
+        return self.headline() + (f"; a person must answer: {asked}" if asked else "")
 
     def _need(self, need: Need) -> str:
         outcome = f"for {number(need.band.score)}, line {need.band.line}"

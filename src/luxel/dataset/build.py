@@ -90,7 +90,7 @@ def build_dataset(
     """
     twice = [scene for scene, n in Counter(source.scene_id for source in sources).items() if n > 1]
     if twice:
-        raise DatasetError(f"two sources are called {twice[0]!r}; rename one, or build them into two datasets")
+        raise DatasetError(f"two sources are named {twice[0]!r}; rename one, or build them into two datasets")
     with locked(out, DatasetError):
         _open(out, settings, rebuild=rebuild, name=name, taxonomy=taxonomy_file(out) if taxonomy is None else taxonomy)
         remove_leftovers(out / "scenes")
@@ -244,7 +244,7 @@ def _check_prepared(prepared: PreparedScene, source: SceneSource) -> None:
     if not prepared.frames or len(sizes) != 1:
         raise DatasetError(f"{source.scene_id}: frames and reference have sizes {sorted(sizes)}; they must be one")
     if len(set(prepared.levels)) != len(prepared.levels):
-        raise DatasetError(f"{source.scene_id}: two frames are called {Counter(prepared.levels).most_common(1)[0][0]}")
+        raise DatasetError(f"{source.scene_id}: two frames are named {Counter(prepared.levels).most_common(1)[0][0]}")
 
 
 def _reason(error: BaseException) -> str:

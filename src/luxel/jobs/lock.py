@@ -40,7 +40,9 @@ def _held(lock: Path, place: Path, error: type[LuxelError]) -> Iterator[None]:
     with _unwritable(place, error):
         descriptor = _take(lock)
     if descriptor is None:
-        raise error(f"{place}: another luxel is writing here ({_holder(lock)}); wait for it to end, or choose another")
+        raise error(
+            f"{place}: another luxel process is writing here ({_holder(lock)}); wait for it to end, or choose another"
+        )
     try:
         yield
     finally:

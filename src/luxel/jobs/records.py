@@ -130,7 +130,7 @@ def read_json(path: Path, *, kind: _Kind = DatasetError) -> dict[str, Any]:
         if re.search(r"\\u[dD][89a-fA-F]", text):
             json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is not text
     except (ValueError, RecursionError) as error:
-        raise kind(f"{path}: not JSON that can be read: {_reason(error)}") from error
+        raise kind(f"{path}: not valid JSON: {_reason(error)}") from error
     if not isinstance(record, dict):
         raise kind(f"{path}: holds {_described(record)}, not a JSON object")
     return record
@@ -142,7 +142,7 @@ def read_toml(path: Path, *, kind: _Kind = DatasetError) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise kind(f"{path}: not TOML that can be read: {_reason(error)}") from error
+        raise kind(f"{path}: not valid TOML: {_reason(error)}") from error
 
 
 def from_record(cls: type[_Record], values: object, *, kind: _Kind = DatasetError, where: str) -> _Record:
@@ -221,7 +221,7 @@ def _quoted(value: object) -> str:
 
 
 def _not_finite(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number that JSON has")
+    raise ValueError(f"{word} is not a number that JSON allows")
 
 
 def _finite(digits: str) -> float:

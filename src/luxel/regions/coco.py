@@ -46,7 +46,7 @@ def coco_masks(
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise RegionsError(f"{path}: not JSON that can be read: {' '.join(str(error).split())}") from error
+        raise RegionsError(f"{path}: not valid JSON: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict) or not all(_records(data.get(k)) for k in ("images", "annotations", "categories")):
         raise RegionsError(f"{path}: not COCO JSON; it needs lists of images, annotations and categories")
     image = _image(path, data["images"], picture, warn)

@@ -134,7 +134,7 @@ def read_regions(
         raise RegionsError(f"{path}: no such region file; give a label picture or COCO JSON")
     if path.suffix.lower() == ".json":
         if names is not None:
-            raise RegionsError(f"{path}: COCO JSON has its own names; leave {names} away")
+            raise RegionsError(f"{path}: COCO JSON has its own names; remove {names}")
         masks = coco_masks(path, picture, warn=warn)
         return {name: np.asarray(fit_labels(mask, shape, path), dtype=np.bool_) for name, mask in masks.items()}
     labels = _label_picture(path)

@@ -1,7 +1,7 @@
 """Regions from a semantic segmentation network: any transformers checkpoint the user names (extra `segment`).
 
-luxel ships no such network and recommends none: which classes there are, and under which licence, is the checkpoint's.
-torch and transformers are imported when a checkpoint is loaded.
+luxel includes no such network and recommends none: which classes there are, and under which licence, is the
+checkpoint's. torch and transformers are imported when a checkpoint is loaded.
 """
 
 import re

@@ -66,13 +66,13 @@ def stars(score: float, bounds: Sequence[float] = STARS) -> int:
 
 
 def checked_bounds(text: str) -> tuple[float, float, float, float]:
-    """Four falling scores from text such as "7.2,6.2,5,3". Raises LuxelError for anything else."""
+    """Four decreasing scores from text such as "7.2,6.2,5,3". Raises LuxelError for anything else."""
     try:
         bounds = tuple(float(part) for part in text.split(","))
     except ValueError:
         bounds = ()
     if len(bounds) != 4 or not all(10 >= a > b > 0 for a, b in pairwise(bounds)):
-        raise LuxelError(f"stars {text!r}: give four falling scores between 0 and 10, such as 7.2,6.2,5,3")
+        raise LuxelError(f"stars {text!r}: give four decreasing scores between 0 and 10, such as 7.2,6.2,5,3")
     return bounds[0], bounds[1], bounds[2], bounds[3]
 
 

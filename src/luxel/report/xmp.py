@@ -95,7 +95,7 @@ def with_rating(data: bytes, rating: int, *, ours: bool) -> bytes:
     right = after.rating is not None and _stars(after.rating.text) == rating
     marked = after.mark is not None and after.mark.text == str(rating)
     if not right or marked != ours or after.rest != found.rest:
-        raise SidecarError("its rating stands in a place that luxel cannot change safely")
+        raise SidecarError("its rating is in a place that luxel cannot change safely")
     return data
 
 

@@ -43,7 +43,7 @@ def frames_of(datasets: Sequence[Path], split: str, *, leave_out: Collection[str
     """The frames of built datasets, in either layout, that their manifests put in a split: (folder, row).
 
     split: "train", "val" or "test"; in the released layout it is the list that a frame came in. leave_out: names of
-    source files, without folder and suffix, whose scenes are left out. Raises DatasetError for a folder that is no
+    source files, without folder and suffix, whose scenes are left out. Raises DatasetError for a folder that is not a
     dataset, no frame in the split, and a picture that one dataset puts in this split and another in another.
     """
     chosen: list[tuple[Path, FrameRow]] = []

@@ -240,7 +240,7 @@ def test_without_its_transformer_a_token_sees_its_own_patch_only() -> None:
     assert changed.nonzero().tolist() == [[2, 1]]
 
 
-def test_equal_patches_are_told_apart_by_their_place() -> None:
+def test_equal_patches_are_distinguished_by_their_place() -> None:
     torch.manual_seed(0)
     network = MUSIQ(channels=16, layers=0, heads=2, stem=32, sides=()).eval()
     with torch.no_grad():

@@ -87,7 +87,7 @@ def test_frames_prepared_twice_at_once_are_those_of_the_first(tmp_path: Path) ->
     assert np.array_equal(opened[0].images, open_frames(place).images)
 
 
-def test_frames_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+def test_frames_of_the_same_name_are_distinguished(tmp_path: Path) -> None:
     names = {open_frames(prepare_frames("procedural", side, tmp_path)).name for side in (32, 33)}
     checksums = {name.partition("checksum ")[2] for name in names}
     assert len(names) == len(checksums) == 2

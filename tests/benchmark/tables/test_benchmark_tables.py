@@ -220,7 +220,7 @@ def test_ssim_of_the_other_range_is_in_the_csv_only(tmp_path: Path) -> None:
     assert any("PSNR is 6.02 dB higher" in note and "ssim_2" in note for note in table.notes)
 
 
-def test_a_head_start_is_told(tmp_path: Path) -> None:
+def test_a_head_start_is_stated(tmp_path: Path) -> None:
     write_row(tmp_path, row("nima", "score", srcc=0.5, rules="batch 8"))
     (score,) = tables(tmp_path)
     assert any("120 s; batch 8. Networks start from random weights." in note for note in score.notes)

@@ -80,7 +80,7 @@ def test_unknown_columns_are_named(folder: Path) -> None:
         ("name\na.jpg\n", "no column 'file'; it has name"),
         ("", "no header"),
         ("file\n", "names no frame"),
-        ("file\na.jpg\nA.jpg\n", "given before"),
+        ("file\na.jpg\nA.jpg\n", "appears twice"),
         ("file\nd.jpg\n", "'d.jpg' is not there"),
         ("file\n../a.jpg\n", "leaves its folder"),
         ("file\n/etc/hostname\n", "not relative to its folder"),

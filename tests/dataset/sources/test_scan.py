@@ -128,7 +128,7 @@ def test_a_pause_ends_a_bracket(tmp_path: Path, two_lights: tuple[FloatArray, Fl
     assert [len(scene.frames) for scene in scan_sources([tmp_path], gap=10)] == [4]
 
 
-def test_a_stranger_within_a_bracket_is_dropped_with_the_reason(
+def test_a_foreign_frame_within_a_bracket_is_dropped_with_the_reason(
     tmp_path: Path, two_lights: tuple[FloatArray, FloatArray]
 ) -> None:
     shots(tmp_path, (-2, 0, 2), two_lights[0])
@@ -330,7 +330,7 @@ def test_a_table_of_ones_own_replaces_the_names(tmp_path: Path) -> None:
     [
         ("[scenes]\nplant = ['moss', 'moss']\n[light]\nnames = []\n[tone]\nnames = []", "'moss' is listed twice"),
         ("[scenes]\n[light]\nnames = []", "missing or wrong: 'tone'"),
-        ("[scenes", "not TOML that can be read"),
+        ("[scenes", "not valid TOML"),
     ],
 )
 def test_a_wrong_table_is_named(text: str, reason: str, tmp_path: Path) -> None:

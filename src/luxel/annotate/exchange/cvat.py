@@ -39,7 +39,7 @@ def _mask(shape: Element, row: FrameRow, place: str) -> Mask | None:
         return polygon(points, row, place)
     if shape.tag == "box":
         if float(facts.get("rotation", 0)):
-            raise DatasetError(f"{place}: a turned box; draw a polygon")
+            raise DatasetError(f"{place}: a rotated box; draw a polygon")
         return rectangle([float(facts[name]) for name in ("xtl", "ytl", "xbr", "ybr")], row)
     if shape.tag == "mask":
         width, height = int(facts["width"]), int(facts["height"])

@@ -48,7 +48,7 @@ def _regions(results: Sequence[dict[str, Any]], row: FrameRow, place: str) -> It
             mask = polygon(points, row, where)
         elif kind.startswith("rectangle"):
             if value.get("rotation"):
-                raise DatasetError(f"{where}: a turned rectangle; draw a polygon")
+                raise DatasetError(f"{where}: a rotated rectangle; draw a polygon")
             left, top = value["x"] * row.width / 100, value["y"] * row.height / 100
             right, bottom = left + value["width"] * row.width / 100, top + value["height"] * row.height / 100
             mask = rectangle((left, top, right, bottom), row)

@@ -62,7 +62,7 @@ class Frames:
             row = self.rows.get(f"{known.rpartition('.')[0]}.png")
             if row is not None:
                 return row
-        raise DatasetError(f"{place}: no frame is called {base!r}; export the frames with luxel annotate export")
+        raise DatasetError(f"{place}: no frame named {base!r}; export the frames with luxel annotate export")
 
 
 def file_name(row: FrameRow) -> str:

@@ -31,7 +31,7 @@ def import_regions(dataset: Path, path: Path, program: str, expert: str, made: d
     """Stores the masks of another program as one expert layer for each frame; returns how many layers.
 
     program: key of READERS. expert: whose work it is. made: when. Where masks overlap, the later one counts. Masks of
-    value 0 set the residual to 0: the person says that it is ideal. Blocks that were exported and left at 0 are no
+    value 0 set the residual to 0: the person says that it is ideal. Blocks that were exported and left at 0 are not
     corrections. Raises DatasetError for a file or region that cannot be used; then nothing is stored.
     """
     values: dict[str, tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]] = {}

@@ -137,7 +137,7 @@ def exact_preview(task_id: int, visit: Anybody, services: Parts) -> Response:
     with services.database.reading() as session:
         task = session.get_one(Task, task_id)
         if not may_see(visit, task) or task.kind != "reference":
-            raise HTTPException(404, "no reference of yours")
+            raise HTTPException(404, "this reference is not in your tasks")
         scene = session.get_one(Scene, task.scene_id)
         made = map_of(session, services.dataset, task)
     fused = fused_pixels(services.dataset, scene)

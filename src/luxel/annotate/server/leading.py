@@ -303,4 +303,4 @@ def _retest(session: Session, user: User) -> float:
 
 def _not_own(session: Session, submission_id: int, user: User) -> None:
     if session.get_one(Submission, submission_id).user_id == user.id and user.role != "admin":
-        raise HTTPException(403, "nobody judges their own map")
+        raise HTTPException(403, "nobody may review their own map")

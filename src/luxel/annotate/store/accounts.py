@@ -42,7 +42,7 @@ def checked_name(name: str) -> str:
             f"{name[:40]!r}: a name has 1 to {MAX_NAME} printable characters, no comma, semicolon or slash"
         )
     if cleaned.lower() in ("rules", audit.COMMAND_LINE):
-        raise AccountError(f"{cleaned!r} has a meaning of its own; choose another name")
+        raise AccountError(f"{cleaned!r} is a reserved name; choose another")
     return cleaned
 
 
@@ -50,7 +50,7 @@ def invite(session: Session, name: str, role: Role, by: str) -> str:
     """The token of a new invitation; who has it makes the account. Raises AccountError for a name that is taken."""
     name = checked_name(name)
     if session.scalar(select(User).where(User.name == name)) is not None:
-        raise AccountError(f"{name!r} has an account")
+        raise AccountError(f"{name!r} already has an account")
     token = secrets.token_urlsafe(24)
     created = now()
     session.add(
@@ -90,7 +90,7 @@ def add_user(session: Session, name: str, role: str, password: str | None) -> Us
     if role not in ROLES:
         raise AccountError(f"{role!r}: roles are {', '.join(ROLES)}")
     if session.scalar(select(User).where(User.name == name)) is not None:
-        raise AccountError(f"{name!r} has an account")
+        raise AccountError(f"{name!r} already has an account")
     hashed = None if password is None else _hasher.hash(checked_password(password))
     user = User(name=name, role=role, password_hash=hashed, created_at=stamp(now()))
     session.add(user)

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ class PeopleAgreement:
     acc: float
     best: float
     scenes: float
+
+
+FIGURES = tuple(field.name for field in fields(PeopleAgreement))
+"""Names of the figures, as the table's columns."""
 
 
 def read_scenes(
@@ -124,17 +128,16 @@ def people_agreement(people: Numbers, scores: Numbers) -> PeopleAgreement:
 
 
 def intervals(people: Numbers, scores: Numbers, *, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """The 95 % interval of every figure of `agreement`, by drawing scenes with replacement."""
+    """The 95 % interval of every figure of `PeopleAgreement`, by drawing scenes with replacement."""
     rng = np.random.default_rng(seed)
-    names = PeopleAgreement.__slots__
-    drawn: dict[str, list[float]] = {name: [] for name in names}
+    drawn: dict[str, list[float]] = {name: [] for name in FIGURES}
     for _ in range(RESAMPLES):
         chosen = rng.integers(len(people), size=len(people))
         found = people_agreement(people[chosen], scores[chosen])
-        for name in names:
+        for name in FIGURES:
             drawn[name].append(getattr(found, name))
     low, high = ({name: float(np.nanquantile(v, q)) for name, v in drawn.items()} for q in (0.025, 0.975))
-    return {name: (low[name], high[name]) for name in names}
+    return {name: (low[name], high[name]) for name in FIGURES}
 
 
 def people_markdown(scenes: ScoredScenes) -> str:
@@ -159,7 +162,7 @@ def people_markdown(scenes: ScoredScenes) -> str:
     for name, scores in rows.items():
         found, spread = people_agreement(scenes.people, scores), intervals(scenes.people, scores)
         cells = []
-        for figure in PeopleAgreement.__slots__:
+        for figure in FIGURES:
             value, (low, high) = getattr(found, figure), spread[figure]
             cells.append("-" if np.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

@@ -4,8 +4,8 @@
       METHOD.TASK.splitN.seedN.json     a `ResultRow`; METHOD is percent-encoded
       METHOD.TASK.splitN.seedN.npy      float32 [N], the error on every test picture, for paired tests
 
-Each file appears atomically, the row after its errors, so that a killed run leaves nothing half done and goes
-on with the rows that are missing.
+Each file is written atomically, the row after its errors, so that a killed run leaves nothing half done and resumes
+with the rows that are missing.
 """
 
 import json
@@ -88,7 +88,7 @@ def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None)
     path = _path(folder, row.method, row.task, row.split, row.seed)
     stored = _defined(row, path)
     if row.status == "failed" and not row.reason.strip():
-        raise LuxelError(f"{path.name}: a failed row without a reason; say why it failed")
+        raise LuxelError(f"{path.name}: a failed row without a reason; give the reason")
     values = None if errors is None else _checked_errors(errors, row, path)
     stored = stored if errors is not None else replace(stored, scenes=())
     beside = _errors_path(path)
@@ -166,7 +166,7 @@ def _read(path: Path) -> ResultRow:
         raise LuxelError(f"{path}: is not a benchmark row ({what}); {_REMEDY}") from None
     if _path(path.parent, row.method, row.task, row.split, row.seed) != path:
         stated = f"{row.method}, {row.task}, split {row.split}, seed {row.seed}"
-        raise LuxelError(f"{path}: holds the row of {stated}; give it its own name back or delete it")
+        raise LuxelError(f"{path}: holds the row of {stated}; rename or delete it")
     return row
 
 

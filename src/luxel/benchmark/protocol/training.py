@@ -115,7 +115,7 @@ def train_method(
         image, target = image.to(fabric.device), target.to(fabric.device)
         value = wrapped.own_loss(image, target) if own_loss else loss(wrapped(image).float(), target)
         if not math.isfinite(float(value.detach())):
-            raise LuxelError(f"step {steps}: loss is {float(value.detach())}; a lower rate than {lr:g} may do")
+            raise LuxelError(f"step {steps}: loss is {float(value.detach())}; use a learning rate below {lr:g}")
         optimizer.zero_grad()
         fabric.backward(value)
         fabric.clip_gradients(wrapped, optimizer, max_norm=CLIP_NORM)

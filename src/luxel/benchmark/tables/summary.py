@@ -99,7 +99,7 @@ def _summarise(name: str, rows: Sequence[ResultRow], comparison: PairedCompariso
     statistical = STATISTICAL.get(name)
     sizes = {row.params for row in done if row.params is not None}
     if len(sizes) > 1:
-        raise LuxelError(f"{name}: rows of {len(sizes)} different sizes ({sorted(sizes)}); delete those that are old")
+        raise LuxelError(f"{name}: rows of {len(sizes)} different sizes ({sorted(sizes)}); delete the old ones")
     estimates = {key: _estimate(done, key) for key in (*MEASURES[rows[0].task], CSV_ONLY)}
     return Summary(
         method=name,

@@ -183,8 +183,8 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
     else:
         printed = "Table 2, on SPAQ (ablations: 3, on IEA40K; SRCC 0.84, LCC 0.89, ACC 0.88 for the whole network)"
     notes.append(
-        f"Columns paper: as printed in {printed}, after full training. Pictures and budget are others than here: "
-        "compare orders, not figures."
+        f"Columns paper: as printed in {printed}, after full training. Pictures and budget differ from those here: "
+        "compare ranks, not values."
     )
     notes += [PAPER_PARAMS_NOTE, MACS_NOTE]
     notes += _recreated(summaries)
@@ -192,7 +192,7 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
     if elsewhere:
         notes.append(
             f"Trained elsewhere, with a budget and at a size of their own, perhaps on pictures of this test:"
-            f" {' and '.join(elsewhere)}. Not a contest with the rows trained here."
+            f" {' and '.join(elsewhere)}. Not comparable with the rows trained here."
         )
     if any(summary.method in STATISTICAL for summary in summaries):
         notes.append(
@@ -212,7 +212,9 @@ def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) 
             f" {_plural(len(compared), 'comparison')}; better or worse where p < {ALPHA:g}."
         )
     else:
-        notes.append("Against P-IEANet: not tested, for want of errors by picture of P-IEANet and another method.")
+        notes.append(
+            "Against P-IEANet: not tested, because there are no errors by picture of P-IEANet and another method."
+        )
     devices = distinct(row.device for row in rows if row.latency_ms is not None)
     if devices:
         notes.append(f"Latency and memory: one picture at a time on {' or '.join(devices)}, means over rows.")

@@ -66,7 +66,7 @@ def scan(
 def tags(
     sources: SourcesArgument,
     *,
-    out: Annotated[Path, typer.Option(help="CSV to write; must not be there yet.", metavar="FILE")],
+    out: Annotated[Path, typer.Option(help="CSV to write; must not exist yet.", metavar="FILE")],
     model: Annotated[
         str,
         typer.Option(
@@ -78,7 +78,7 @@ def tags(
         bool, typer.Option("--download", help="Fetch the named checkpoint if it is not in the cache.")
     ] = False,
     given: Annotated[
-        Path | None, typer.Option("--tags", help="CSV of tags that stand already.", metavar="FILE", show_default=False)
+        Path | None, typer.Option("--tags", help="CSV of existing tags.", metavar="FILE", show_default=False)
     ] = None,
     taxonomy: TaxonomyOption = None,
     views: ViewsOption = 1,
@@ -104,7 +104,7 @@ def tags(
     from luxel.errors import DatasetError
 
     if out.exists():
-        raise DatasetError(f"{out}: is there already and may hold corrections; give another name")
+        raise DatasetError(f"{out}: already exists and may hold corrections; give another name")
     tagger = Tagger(model, load_taxonomy(taxonomy), download=download) if model else None
     found = scenes_in(sources, given, views=views, taxonomy=taxonomy, gap=gap, max_megapixels=max_megapixels)
     rows: list[Suggestion] = []

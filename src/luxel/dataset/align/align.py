@@ -99,7 +99,7 @@ def align(frames: Sequence[npt.NDArray[np.uint8]]) -> Alignment:
         index, onto = _next(waiting, placed, table, anchor)
         waiting.discard(index)
         if table[index, onto].ssim < SAME_SCENE:  # its only likeness was to a frame that has been dropped
-            dropped[index] = f"nothing left to align it with: {_told(table, index, placed)}"
+            dropped[index] = f"nothing left to align it with: {_best_match(table, index, placed)}"
             continue
         placement = _place(index, onto, full, found, placed[onto].homography, table[index, onto].ssim)
         rejected = _second_check(placement)
@@ -212,7 +212,7 @@ def _rest(
     for index in sorted(set(range(len(frames))) - set(scene)):
         known = [s.ssim for (i, j), s in table.items() if i == index and j in placed and not np.isnan(s.ssim)]
         if known:
-            dropped[index] = f"shows another scene: {_told(table, index, placed)}"
+            dropped[index] = f"shows another scene: {_best_match(table, index, placed)}"
         elif still:
             placed[index] = _unmoved(index, anchor=False)
         else:
@@ -222,7 +222,7 @@ def _rest(
             )
 
 
-def _told(table: SimilarityTable, index: int, others: dict[int, Placement]) -> str:
+def _best_match(table: SimilarityTable, index: int, others: dict[int, Placement]) -> str:
     best = np.nanmax([table[index, j].ssim for j in others])
     return f"similarity {best:.2f} with the bracket, needs {SAME_SCENE:g}"
 

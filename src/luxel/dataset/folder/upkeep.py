@@ -69,7 +69,7 @@ def relabel(
 
     scenes: ids, None for all. progress: called with each scene that is done. Returns how many frames' maps changed, and
     a note for each layer that could not be merged. Doing it twice changes nothing. Raises DatasetError for a folder
-    that is no dataset, or an unknown scene.
+    that is not a dataset, or an unknown scene.
     """
     rules = settings_of(out).rules
     with locked(out, DatasetError):

@@ -44,7 +44,7 @@ def frames_of_csv(path: Path, *, warn: Callable[[str], None] = lambda message: N
             raise DatasetError(f"{where}: the file is empty; name a frame, or remove the line")
         file = _frame(path.parent, name, where)
         if file in seen:
-            raise DatasetError(f"{where}: {name!r} has been given before; keep one line for it")
+            raise DatasetError(f"{where}: {name!r} appears twice; keep one line for it")
         seen.add(file)
         brackets.setdefault(row.get("scene", ""), []).append(
             CsvFrame(

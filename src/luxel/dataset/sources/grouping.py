@@ -190,7 +190,7 @@ def _turned_like(shot: Shot, turns: Sequence[int], other: Shot, look: Look) -> S
 
 def _one_scene(shots: Sequence[Shot], coarse: dict[Path, Tones]) -> bool:
     """Whether the shots of a set show one scene, each beside its neighbours in exposure. Frames that show nothing in
-    common are no objection."""
+    common do not count against it."""
     ordered = sorted(shots, key=lambda s: s.stops)
     return all(_alike(coarse[a.file], coarse[b.file]) is not False for a, b in pairwise(ordered))
 

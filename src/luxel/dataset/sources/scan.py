@@ -288,7 +288,7 @@ def _place_scenes(place: Place) -> list[SceneSource]:
             scenes.append(replace(_single(members[0], name), group=group))
             continue
         notes = [f"{len(members)} frames grouped by time, exposure and body"]
-        notes += [f"{s.file.name} turned to lie as the other frames do" for s in members if s.turn]
+        notes += [f"{s.file.name} rotated to match the other frames" for s in members if s.turn]
         if any(s.facts.exposure_s is None for s in members):
             notes.append("no shutter times: exposures from the exposure compensation")
         scenes.append(

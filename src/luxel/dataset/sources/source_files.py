@@ -84,7 +84,7 @@ def _walk(root: Path, add: Callable[[Path, Path], bool], warn: Callable[[str], N
                     warn(f"{link}: is a link to {link.resolve()}; followed")
                 waiting.append(link)
             elif not link.is_file():
-                warn(f"{link}: is a link that leads to no file; left out")
+                warn(f"{link}: is a broken link; left out")
             elif add(link, root):
                 warn(f"{link}: is a link to {link.resolve()}; followed")
             else:

@@ -74,7 +74,7 @@ def _worker(read: "partial[_Answer]") -> "partial[_Answer]":
 
 
 def _read(task: _Task, *, max_megapixels: float) -> _Answer:
-    """The answer to one question. An error is a value: whatever a file makes a reader raise, the scan goes on."""
+    """The answer to one question. An error is a value: whatever a file makes a reader raise, the scan continues."""
     file, shown = task
     try:
         if not shown:

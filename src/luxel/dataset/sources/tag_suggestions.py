@@ -1,9 +1,9 @@
 """Suggestions for tags, as a CSV that a person corrects and gives back with --tags (paper 4.1, Fig. 6).
 
 Scene and light come from a CLIP checkpoint that the user names (extra `tags`; Radford et al. 2021, zero-shot). luxel
-ships none. Tone needs no network: the paper names dark, clear and neutral tones without defining them; here the median
-lightness of the picture decides, by the thresholds below, which are ours, and how little light the camera had: a long
-exposure turns a night bright, and stays one of a night.
+includes none. Tone needs no network: the paper names dark, clear and neutral tones without defining them; here the
+median lightness of the picture decides, by the thresholds below, which are ours, and how little light the camera had: a
+long exposure turns a night bright, and stays one of a night.
 """
 
 import csv
@@ -207,11 +207,11 @@ def suggest(
 def write_suggestions(path: Path, suggestions: Iterable[Suggestion]) -> int:
     """Writes suggestions as a CSV that `taxonomy.read_tags` reads; returns the number of rows.
 
-    Scenes whose picture cannot be used are left out. Raises DatasetError if the file is there already, for it may hold
+    Scenes whose picture cannot be used are left out. Raises DatasetError if the file already exists, for it may hold
     a person's corrections, or cannot be written.
     """
     if path.exists():
-        raise DatasetError(f"{path}: is there already and may hold corrections; give another name")
+        raise DatasetError(f"{path}: already exists and may hold corrections; give another name")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)

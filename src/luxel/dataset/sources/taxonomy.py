@@ -101,7 +101,7 @@ def read_tags(path: Path, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
         if not name:
             raise DatasetError(f"{where}: the {key} is empty; give a file or a scene")
         if name in tags:
-            raise DatasetError(f"{where}: {name!r} has been given before; keep one line for it")
+            raise DatasetError(f"{where}: {name!r} appears twice; keep one line for it")
         tags[name] = {axis: taxonomy.check(axis, row.get(axis) or "", where) for axis in AXES if axis in columns}
         for extra in ("licence", "source"):
             if value := row.get(extra):

@@ -65,7 +65,7 @@ def matrix_to_srgb(primaries: Primaries) -> Array:
     source, target = rgb_to_xyz(primaries), rgb_to_xyz(SRGB)
     cone = _BRADFORD @ source @ np.ones(3)
     if cone.min() <= 0:
-        raise ValueError(f"chromaticities {_written(primaries)} have a white that no eye sees")
+        raise ValueError(f"chromaticities {_written(primaries)} have an impossible white point")
     gain = (_BRADFORD @ target @ np.ones(3)) / cone
     return np.asarray(np.linalg.solve(target, np.linalg.solve(_BRADFORD, np.diag(gain) @ _BRADFORD @ source)))
 
