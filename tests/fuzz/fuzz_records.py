@@ -220,7 +220,7 @@ def targets_in(place: Path) -> list[Target]:
         settings_of(data)
         read_report(data)
         read_manifest(data / "manifest.parquet")
-        scene_rows(data)
+        scene_rows(data, lambda line: None)
         read_zones(data / "scenes/a")
         read_layers(layer_folder(data, "a", "P0"))
         croissant_problem(data)

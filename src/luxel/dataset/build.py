@@ -27,6 +27,7 @@ from luxel.dataset.folder.upkeep import (
     dataset_record,
     fingerprint_of,
     finish,
+    log_warning,
     new_record,
 )
 from luxel.dataset.prepare import PreparedScene, prepare_scene
@@ -71,6 +72,7 @@ def build_dataset(
     max_megapixels: float = 200.0,
     timeout: float | None = None,
     prepare: Prepare = prepare_scene,
+    warn: Callable[[str], None] = log_warning,
     progress: Callable[[SceneOutcome], None] = lambda outcome: None,
 ) -> list[SceneOutcome]:
     """Builds or completes a dataset; returns one outcome per source, in their order.
@@ -85,6 +87,7 @@ def build_dataset(
     max_megapixels: larger source pictures fail.
     timeout: seconds for each file of a scene, in a process that is ended then; None: no limit.
     prepare: turns a source into a prepared scene; must pickle for processes.
+    warn: called with one line for each damaged record of an earlier build.
     progress: called with each outcome as it comes.
     Raises DatasetError: other settings, two sources of one name, a folder in use or no dataset, a full disk.
     """
@@ -118,7 +121,7 @@ def build_dataset(
             outcomes[source.scene_id] = outcome
             progress(outcome)
         ordered = [outcomes[source.scene_id] for source in sources]
-        finish(out, [asdict(outcome) for outcome in ordered])
+        finish(out, [asdict(outcome) for outcome in ordered], warn=warn)
     return ordered
 
 

@@ -144,7 +144,7 @@ def test_scenes_being_written_are_not_read(tmp_path: Path) -> None:
         record = {field.name: getattr(a_row(name), field.name) for field in fields(FrameRow)}
         facts = {"format": 1, "scene_id": name, "group": name, "kind": "bracket"}
         write_json(tmp_path / "scenes" / name / "scene.json", {**facts, "rows": [record]})
-    assert [row.scene_id for row in scene_rows(tmp_path)] == ["y"]
+    assert [row.scene_id for row in scene_rows(tmp_path, pytest.fail)] == ["y"]
 
 
 def test_every_group_gets_one_split_whatever_their_order() -> None:

@@ -70,8 +70,9 @@ def test_links_in_a_scene_may_not_leave(dataset: Path, tmp_path: Path) -> None:
         read_frame(dataset, row)
     with pytest.raises(DatasetError, match="symbolic link"):
         export_released(dataset, tmp_path / "out")
-    with pytest.raises(DatasetError, match="symbolic link"):
-        relabel(dataset)
+    changed, notes = relabel(dataset)
+    assert changed == 0
+    assert any("symbolic link" in note for note in notes)
     assert "path" in {problem.kind for problem in check_dataset(dataset).problems}
 
 

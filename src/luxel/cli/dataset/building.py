@@ -49,7 +49,7 @@ def build(
       luxel dataset build hdri --out data --views 4 --jobs 4 --short-side 384
       luxel dataset build photos --out data --tags tags.csv --taxonomy names.toml
 
-    Exit code: 0 all scenes are built, 1 some failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    Exit code: 0 all scenes are built, 1 some failed or are damaged, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     require("dataset", "luxel dataset build")
     from luxel.dataset.build import SceneOutcome, build_dataset
@@ -57,6 +57,7 @@ def build(
     from luxel.dataset.sources.taxonomy import taxonomy_file
     from luxel.jobs.processes import usable_cores
 
+    damaged: list[str] = []
     found = scenes_in(
         sources, tags, views=views, taxonomy=taxonomy or taxonomy_file(out), gap=gap, max_megapixels=max_megapixels,
         timeout=scan_time_limit(timeout, sources),
@@ -80,11 +81,14 @@ def build(
                 taxonomy=taxonomy,
                 max_megapixels=max_megapixels,
                 timeout=time_limit(timeout, sum(len(source.frames) for source in found)),
+                warn=damaged.append,
                 progress=report,
             )
         except KeyboardInterrupt:
             say(f"stopped; the scenes that are done stay in {out}, the same command resumes")
             raise typer.Exit(130) from None
+    for line in damaged:
+        say(line)
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     states = {state: sum(outcome.state == state for outcome in outcomes) for state in ("built", "kept", "failed")}
     put(
@@ -92,7 +96,7 @@ def build(
         f"{sum(outcome.frames for outcome in outcomes)} frames, "
         f"{sum(len(outcome.dropped) for outcome in outcomes)} frames dropped; look at {out / 'coverage.html'}"
     )
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed or damaged else 0)
 
 
 def reference(
@@ -114,7 +118,7 @@ def reference(
       luxel dataset reference data
       luxel dataset reference data --scene alley --zone 12=6 --zone 13=5.5 --by anna
 
-    Exit code: 0 done, 1 some expert layers cannot be merged, 2 wrong usage.
+    Exit code: 0 done, 1 some expert layers cannot be merged or some scenes are damaged, 2 wrong usage.
     """
     require("dataset", "luxel dataset reference")
     from luxel.dataset.folder.upkeep import decide, rereference
@@ -143,7 +147,7 @@ def label(
       luxel dataset label data
       luxel dataset label data --scene alley
 
-    Exit code: 0 all layers are merged, 1 some cannot be, 2 wrong usage.
+    Exit code: 0 all layers are merged, 1 some cannot be or some scenes are damaged, 2 wrong usage.
     """
     require("dataset", "luxel dataset label")
     from luxel.dataset.folder.upkeep import relabel
@@ -168,6 +172,8 @@ def split(
     Examples:
       luxel dataset split data
       luxel dataset split data --seed 10 --shares 0.7,0.15,0.15
+
+    Exit code: 0 done, 1 some scenes are damaged and left out of the manifest, 2 wrong usage.
     """
     require("dataset", "luxel dataset split")
     from luxel.dataset.folder.splits import NAMES
@@ -177,13 +183,17 @@ def split(
         numbers = [float(part) for part in shares.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{shares!r} is not three numbers", param_hint="--shares") from None
-    rows = resplit(folder, seed=seed, shares=numbers)
+    damaged: list[str] = []
+    rows = resplit(folder, seed=seed, shares=numbers, warn=damaged.append)
+    for line in damaged:
+        say(line)
     lines = []
     for i in range(5):
         scenes = [{row.scene_id for row in rows if row.splits[i] == part} for part in NAMES]
         lines.append((f"split_{i}", str(seed + i), *(str(len(part)) for part in scenes)))
     columns = [Column("column"), *(Column(title, right=True) for title in ("seed", *NAMES))]
     print_table(columns, lines)
+    raise typer.Exit(1 if damaged else 0)
 
 
 def _block_and_zone(text: str) -> tuple[int, float]:

@@ -59,6 +59,8 @@ def stats(
     Examples:
       luxel dataset stats data
       luxel dataset stats data --json
+
+    Exit code: 0 done, 1 some scenes or layers are damaged and left out, 2 wrong usage.
     """
     require("dataset", "luxel dataset stats")
     from json import dumps
@@ -71,10 +73,13 @@ def stats(
     from luxel.dataset.sources.taxonomy import load_taxonomy, taxonomy_file
 
     released = is_released(folder)
-    rows = read_rows(folder, csv or ()) if released else refresh(folder)
+    damaged: list[str] = []
+    rows = read_rows(folder, csv or ()) if released else refresh(folder, warn=damaged.append)
     levels = {level: len(group) for level, group in by_level(rows).items()}
     counted = counts(rows, load_taxonomy(taxonomy_file(folder)))
-    agreed = [] if released else list(agreements(folder, rows, settings_of(folder).rules))
+    agreed = [] if released else list(agreements(folder, rows, settings_of(folder).rules, damaged.append))
+    for line in damaged:
+        say(line)
     if json:
         record = {
             "scenes": len({row.scene_id for row in rows}),
@@ -87,7 +92,7 @@ def stats(
             },
         }
         put(dumps(record))
-        return
+        raise typer.Exit(1 if damaged else 0)
     lines = [("level", level, str(count)) for level, count in levels.items()]
     lines += [(axis, name, str(count)) for axis, names in counted.items() for name, count in names.items()]
     print_table([Column("axis"), Column("name"), Column("count", right=True)], lines)
@@ -99,3 +104,4 @@ def stats(
         columns = [Column("frame"), Column("experts")]
         columns += [Column(title, right=True) for title in ("mean difference", "ICC(2,1)", "pixels")]
         print_table(columns, found)
+    raise typer.Exit(1 if damaged else 0)

@@ -15,7 +15,7 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -223,17 +223,27 @@ def read_scene(folder: Path) -> tuple[dict[str, Any], SceneFacts, list[FrameRow]
     return record, facts, rows
 
 
-def scene_rows(dataset: Path) -> list[FrameRow]:
+def scene_rows(dataset: Path, warn: Callable[[str], None]) -> list[FrameRow]:
     """Rows of all scenes of a dataset, from their scene.json files, sorted by scene, then darkest first.
 
-    Raises DatasetError for the first scene.json that is damaged or lies in the folder of another scene.
+    warn: called with one line for each scene that is left out: its scene.json is damaged or of another scene.
+    Raises DatasetError where all are left out.
     """
-    rows = []
-    for place in sorted((dataset / "scenes").glob(f"[!.]*/{SCENE}")):
-        _, facts, found = read_scene(place.parent)
-        if facts.scene_id != place.parent.name:
-            raise DatasetError(f"{place}: is of scene {facts.scene_id!r}; give its folder that name, or remove it")
+    rows: list[FrameRow] = []
+    places = sorted((dataset / "scenes").glob(f"[!.]*/{SCENE}"))
+    first = ""
+    for place in places:
+        try:
+            _, facts, found = read_scene(place.parent)
+            if facts.scene_id != place.parent.name:
+                raise DatasetError(f"{place}: is of scene {facts.scene_id!r}; give its folder that name, or remove it")
+        except DatasetError as error:
+            first = first or str(error)
+            warn(str(error))
+            continue
         rows += found
+    if places and not rows:
+        raise DatasetError(f"{dataset}: no scene can be read; the first: {first}")
     return rows
 
 

@@ -18,7 +18,7 @@ Labelling reads only these files, so it gives the same result today, after an ex
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from luxel.dataset.prepare import SINGLE_FRAME_KINDS, PreparedScene
 from luxel.dataset.reference.reference import HDR_CEILING, Preliminary, ZoneRules
 from luxel.dataset.reference.zone_decisions import ZoneDecision, apply_decisions, decision_rows, read_decisions
 from luxel.dataset.sources.scan import SceneSource
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.records import inside, read_json
 from luxel.photometry import FloatArray, as_unit_float
 from luxel.residual import mean_residual_score, over_area, under_area
@@ -164,12 +164,13 @@ def label_scene(
 ) -> tuple[list[FrameRow], list[str]]:
     """Labels every frame of a scene's folder from its files and the layers of its experts, and writes the maps.
 
-    Returns the rows with checksums, score and shares filled in, and notes on layers that could not be merged.
+    Nothing is written before every label is made, so a frame that cannot be read leaves its scene as it was. Returns
+    the rows with checksums, score and shares filled in, and notes on layers that could not be merged.
     """
     scene = SceneLabels(dataset, folder, rules)
+    made = [scene.label(row) for row in rows]
     labelled, notes = [], []
-    for row in rows:
-        label, experts, trouble = scene.label(row)
+    for row, (label, experts, trouble) in zip(rows, made, strict=True):
         notes += trouble
         level = row.level
         if row.flags is None and experts and not (given := folder / f"{level}.given.png").exists():
@@ -238,19 +239,21 @@ class SceneLabels:
 
 
 def agreements(
-    dataset: Path, rows: Iterable[FrameRow], rules: LabelRules
+    dataset: Path, rows: Iterable[FrameRow], rules: LabelRules, warn: Callable[[str], None]
 ) -> Iterator[tuple[str, layers.ExpertAgreement]]:
     """How far the experts agree: (frame, agreement) of every frame with layers of two experts or more.
 
-    Raises DatasetError for a layer that cannot be read or merged.
+    warn: called with one line for each frame that is left out, since a layer of it cannot be read or merged.
     """
     for row in rows:
-        folder = scene_folder(dataset, row.scene_id)
-        found = layers.read_layers(layers.layer_folder(dataset, row.scene_id, row.level))
-        if len({layer.expert for layer in found}) > 1:
-            scene = SceneLabels(dataset, folder, rules)
-            maps = layers.expert_maps(scene.automatic(row).residual, found, scene.blocks)
-            yield row.name, layers.expert_agreement(maps, scene.blocks)
+        try:
+            found = layers.read_layers(layers.layer_folder(dataset, row.scene_id, row.level))
+            if len({layer.expert for layer in found}) > 1:
+                scene = SceneLabels(dataset, scene_folder(dataset, row.scene_id), rules)
+                maps = layers.expert_maps(scene.automatic(row).residual, found, scene.blocks)
+                yield row.name, layers.expert_agreement(maps, scene.blocks)
+        except LuxelError as error:
+            warn(f"{row.name}: {error}")
 
 
 def with_label(

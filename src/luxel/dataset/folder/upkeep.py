@@ -6,7 +6,9 @@ written at any time. Every stage works under the dataset's lock, and doing it tw
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +35,8 @@ from luxel.dataset.folder.scene_files import label_scene, read_zones, save_rows,
 from luxel.dataset.folder.splits import SHARES, split_rows
 from luxel.dataset.labels.label import LabelRules
 from luxel.dataset.reference.zone_decisions import EvidenceRules, change_decision
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, LuxelError
+from luxel.jobs.atomic import is_disk_full
 from luxel.jobs.lock import locked
 from luxel.jobs.records import from_record, inside, read_json
 
@@ -67,22 +70,26 @@ def relabel(
 ) -> tuple[int, list[str]]:
     """Labels scenes again from their files, with the expert layers that are there now, and finishes the dataset.
 
-    scenes: ids, None for all. progress: called with each scene that is done. Returns how many frames' maps changed, and
-    a note for each layer that could not be merged. Doing it twice changes nothing. Raises DatasetError for a folder
-    that is not a dataset, or an unknown scene.
+    scenes: ids, None for all.
+    progress: called with each scene that is done.
+    Returns how many frames' maps changed, and a line for each layer that could not be merged and each scene that stays
+    as it was because one of its files is damaged. Doing it twice changes nothing. Raises DatasetError for a folder that
+    is not a dataset, an unknown scene, and a full disk.
     """
     rules = settings_of(out).rules
     with locked(out, DatasetError):
-        changed, notes = 0, []
+        changed = 0
+        notes: list[str] = []
         for folder in scene_folders(out, scenes):
-            record, _, rows = read_scene(folder)
-            labelled, trouble = label_scene(out, folder, rows, rules)
-            changed += sum(a.residual_sha256 != b.residual_sha256 for a, b in zip(rows, labelled, strict=True))
-            notes += trouble
-            save_rows(folder, record, labelled)
+            with _one_of_many(folder, notes.append):
+                record, _, rows = read_scene(folder)
+                labelled, trouble = label_scene(out, folder, rows, rules)
+                changed += sum(a.residual_sha256 != b.residual_sha256 for a, b in zip(rows, labelled, strict=True))
+                notes += trouble
+                save_rows(folder, record, labelled)
             progress(folder.name)
-        finish(out)
-    return changed, notes
+        finish(out, warn=notes.append)
+    return changed, list(dict.fromkeys(notes))
 
 
 def rereference(
@@ -90,16 +97,40 @@ def rereference(
 ) -> tuple[int, list[str]]:
     """Makes references again from their zone decisions (zones.json), and labels those scenes again.
 
-    Parameters, result and errors as `relabel`; DatasetError too for decisions that are not one for each block.
+    Parameters, result and errors as `relabel`; a scene whose decisions are not one for each block stays as it was too.
     """
     settings = settings_of(out)
+    notes: list[str] = []
+    chosen: list[str] = []
     with locked(out, DatasetError):
-        chosen = [folder.name for folder in scene_folders(out, scenes) if read_zones(folder)]
-        for scene in chosen:
-            folder = scene_folder(out, scene)
-            _, facts, _ = read_scene(folder)
-            write_reference(folder, settings.zones, facts.kind)
-    return relabel(out, chosen, progress=progress)
+        for folder in scene_folders(out, scenes):
+            with _one_of_many(folder, notes.append):
+                if read_zones(folder):
+                    _, facts, _ = read_scene(folder)
+                    write_reference(folder, settings.zones, facts.kind)
+                    chosen.append(folder.name)
+    changed, more = relabel(out, chosen, progress=progress)
+    return changed, list(dict.fromkeys([*notes, *more]))
+
+
+@contextmanager
+def _one_of_many(folder: Path, warn: Callable[[str], None]) -> Iterator[None]:
+    """Around work on one scene: what is wrong with its files is a line, the others are done. A full disk is raised."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        if isinstance(error, LuxelError):
+            warn(str(error))
+        else:
+            logging.getLogger("luxel.dataset").debug("%s: unexpected error", folder.name, exc_info=error)
+            warn(f"{folder}: unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def log_warning(line: str) -> None:
+    """Logs one line: what `warn` does where nobody gives another."""
+    logging.getLogger("luxel.dataset").warning("%s", line)
 
 
 def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> None:
@@ -119,39 +150,49 @@ def decide(out: Path, scene: str, zones: Mapping[int, float], *, by: str) -> Non
         write_zones(folder, decisions.values())
 
 
-def resplit(out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES) -> list[FrameRow]:
-    """Splits a dataset again by seeds `seed` ... `seed + 4` and finishes it. Returns the rows."""
+def resplit(
+    out: Path, *, seed: int = 0, shares: Sequence[float] = SHARES, warn: Callable[[str], None] = log_warning
+) -> list[FrameRow]:
+    """Splits a dataset again by seeds `seed` ... `seed + 4` and finishes it. Returns the rows. warn: as of `finish`."""
     record = dataset_record(out)
     with locked(out, DatasetError):
         split_rows([], seed=seed, shares=shares)  # rejects shares that make no sense before anything is written
         write_json(out / DATASET, {**record, "split": {"seed": seed, "shares": list(shares)}})
-        return finish(out)
+        return finish(out, warn=warn)
 
 
-def refresh(out: Path) -> list[FrameRow]:
-    """Writes what belongs to the dataset as a whole again, as `finish` does. Returns the rows."""
+def refresh(out: Path, *, warn: Callable[[str], None] = log_warning) -> list[FrameRow]:
+    """Writes what belongs to the dataset as a whole again, as `finish` does. Returns the rows. warn: as of `finish`."""
     dataset_record(out)
     with locked(out, DatasetError):
-        return finish(out)
+        return finish(out, warn=warn)
 
 
-def finish(out: Path, report: Sequence[Mapping[str, Any]] | None = None) -> list[FrameRow]:
+def finish(
+    out: Path, report: Sequence[Mapping[str, Any]] | None = None, *, warn: Callable[[str], None] = log_warning
+) -> list[FrameRow]:
     """Writes what belongs to the dataset as a whole from its scenes: manifest, card, metadata, coverage and report.
 
-    report: outcomes of a build as plain values; None keeps those of the last one. Returns the rows of the manifest.
+    report: outcomes of a build as plain values; None keeps those of the last one.
+    warn: called with one line for each record that is left out because it is damaged.
+    Returns the rows of the manifest. Raises DatasetError: a damaged dataset.json, no scene that can be read, a full
+    disk.
     """
     record = dataset_record(out)
     settings_of(out)  # the card prints them
-    rows = split_rows(scene_rows(out), seed=record["split"]["seed"], shares=record["split"]["shares"])
+    rows = split_rows(scene_rows(out, warn), seed=record["split"]["seed"], shares=record["split"]["shares"])
     write_manifest(out / MANIFEST, rows)
     write_split_files(out, rows)
     if report is not None:
         write_json(out / REPORT, {"outcomes": list(report)})
     else:
-        report = read_report(out)
-    coverage.write_coverage(out, record["name"], rows, report)
+        report = []
+        with _one_of_many(out, warn):
+            report = read_report(out)
     card.write_card(out, record, rows, report)
     write_croissant(out, record, rows)
+    with _one_of_many(out, warn):  # the table of names may be damaged
+        coverage.write_coverage(out, record["name"], rows, report)
     return rows
 
 
