@@ -39,6 +39,12 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "argon2": "argon2-cffi",
         "jinja2": "jinja2",
     },
+    "serve": {
+        "fastapi": "fastapi",
+        "uvicorn": "uvicorn",
+        "python_multipart": "python-multipart",
+        "prometheus_client": "prometheus-client",
+    },
     "tags": _DATASET | {"torch": "torch", "transformers": "transformers"},
 }
 """Extra of luxel -> module -> package that has it. Messages name packages, which work wherever luxel came from."""

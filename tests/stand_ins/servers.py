@@ -1,11 +1,12 @@
 """ASGI applications served on a free port of this machine, or called in this process without one."""
 
 import asyncio
+import http.client
 import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,3 +96,38 @@ async def _messages(chunks: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIter
         for chunk in chunks:
             yield {"type": "http.request", "body": chunk, "more_body": True}
     yield {"type": "http.request", "body": b"", "more_body": False}
+
+
+def ask(port: int, method: str, target: str, body: bytes | None = None, **headers: str) -> Answered:
+    """One request to a server on this machine. headers: with _ for -."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, target, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    answer = Answered(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    connection.close()
+    return answer
+
+
+def multipart(*parts: tuple[str, str | None, bytes]) -> dict[str, Any]:
+    """Body and content type of (name, file name, content) each, for `ask`."""
+    body = b""
+    for name, file, content in parts:
+        about = f'form-data; name="{name}"' + ("" if file is None else f'; filename="{file}"')
+        body += b"--limit\r\nContent-Disposition: " + about.encode() + b"\r\n\r\n" + content + b"\r\n"
+    return {"body": body + b"--limit--\r\n", "content_type": "multipart/form-data; boundary=limit"}
+
+
+@asynccontextmanager
+async def alive(app: Any) -> AsyncIterator[Any]:
+    """The application between its start and its end, as a server announces them."""
+    events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    replies: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    life = asyncio.create_task(
+        app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, events.get, replies.put)
+    )
+    for event in ("startup", "shutdown"):
+        await events.put({"type": f"lifespan.{event}"})
+        assert (await replies.get())["type"] == f"lifespan.{event}.complete"
+        if event == "startup":
+            yield app
+    await life

@@ -22,6 +22,7 @@ from luxel.cli.demo import demo
 from luxel.cli.light import light
 from luxel.cli.report import report, xmp
 from luxel.cli.score import score
+from luxel.cli.serve import serve
 from luxel.cli.train import evaluate, export, train
 from luxel.errors import LuxelError
 from luxel.text import printable
@@ -95,6 +96,7 @@ app.command()(light)
 app.command()(compare)
 app.command()(report)
 app.command()(xmp)
+app.command(context_settings={"auto_envvar_prefix": "LUXEL_SERVE"})(serve)
 app.command()(train)
 app.command()(export)
 app.command()(evaluate)

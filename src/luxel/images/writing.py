@@ -32,8 +32,7 @@ def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
     if kind is None:
         raise ImageError(f"{name}: cannot write {target.suffix or 'a file without suffix'}; use {', '.join(_FORMATS)}")
     array = np.asarray(pixels)
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or array.size == 0:
-        raise ImageError(f"{name}: cannot write an array of shape {array.shape}; give [H, W] or [H, W, 3]")
+    _check_shape(name, array)
     if max(array.shape[:2]) > _MAX_SIDE.get(kind, array.size):
         raise ImageError(f"{name}: {array.shape[1]} x {array.shape[0]} is more than {kind} can hold; use .png or .tif")
     data = _encode(target, kind, np.ascontiguousarray(_stored(name, kind, array)))
@@ -42,6 +41,25 @@ def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
             file.write(data)
     except OSError as error:
         raise ImageError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+def png_bytes(pixels: npt.ArrayLike) -> bytes:
+    """The content of a PNG file with a picture.
+
+    pixels: as in `write`.
+    Raises ImageError for what `write` cannot write.
+
+    >>> png_bytes(np.zeros((2, 3, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    array = np.asarray(pixels)
+    _check_shape("PNG", array)
+    return _encode(Path("PNG"), "PNG", np.ascontiguousarray(_stored("PNG", "PNG", array)))
+
+
+def _check_shape(name: str, array: Array) -> None:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or array.size == 0:
+        raise ImageError(f"{name}: cannot write an array of shape {array.shape}; give [H, W] or [H, W, 3]")
 
 
 def _stored(name: str, kind: str, array: Array) -> Array:

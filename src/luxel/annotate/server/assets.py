@@ -14,7 +14,6 @@ from luxel.annotate.server.context import Adjudicator, Anybody, Parts, Services,
 from luxel.annotate.server.views import (
     heat_png,
     judged_of,
-    png,
     preview_arrays,
     reference_png,
     thumbnail_png,
@@ -26,6 +25,7 @@ from luxel.annotate.store.submissions import map_of, submitted_map
 from luxel.annotate.store.tables import Frame, Scene, Submission, Task
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.draw import heatmap
+from luxel.images.writing import png_bytes
 from luxel.photometry import lightness
 
 router = APIRouter(prefix="/api")
@@ -51,7 +51,7 @@ def frame_image(frame_id: int, _: Anybody, services: Parts) -> Response:
     with services.database.reading() as session:
         scene, frame = _scene_and_frame(session, frame_id)
     key = f"frame {frame.image_sha256}"
-    content = services.answers.get(key, lambda: png(frame_pixels(services.dataset, scene, frame)))
+    content = services.answers.get(key, lambda: png_bytes(frame_pixels(services.dataset, scene, frame)))
     return _immutable(content, frame.image_sha256, "image/png")
 
 
@@ -85,7 +85,7 @@ def fused_image(scene_id: int, _: Anybody, services: Parts) -> Response:
         scene = session.get_one(Scene, scene_id)
 
     def made() -> bytes:
-        return png(np.rint(fused_pixels(services.dataset, scene) * 255).astype(np.uint8))
+        return png_bytes(np.rint(fused_pixels(services.dataset, scene) * 255).astype(np.uint8))
 
     content = services.answers.get(f"fused {scene.source_sha256}", made)
     return _immutable(content, scene.source_sha256, "image/png")

@@ -13,7 +13,7 @@ from luxel.annotate.editing.maps import unpack
 from luxel.annotate.quality.agreement import retest_deviation
 from luxel.annotate.server.assets import view_of
 from luxel.annotate.server.context import Adjudicator, Admin, Parts
-from luxel.annotate.server.views import heat_png, png
+from luxel.annotate.server.views import heat_png
 from luxel.annotate.store import audit
 from luxel.annotate.store.adjudication import adjudicate
 from luxel.annotate.store.combined import agreement_of, habits_of, ratings_of
@@ -24,6 +24,7 @@ from luxel.annotate.store.submissions import WrongState, judge
 from luxel.annotate.store.tables import Frame, Scene, Submission, Task, User
 from luxel.annotate.store.targets import Target, adjudication_of, target_of, targets
 from luxel.annotate.write_back import KINDS, plain_numbers, write_back
+from luxel.images.writing import png_bytes
 
 router = APIRouter(prefix="/api")
 
@@ -122,7 +123,7 @@ def disagreement_image(scene_id: int, frame_id: int, _: Adjudicator, services: P
         segmentation = segmentation_of(target.scene)
     labels = segmentation.fine if target.frame is None else segmentation.labels("medium")
     grey = np.clip(np.nan_to_num(spread) / 0.2, 0, 1)
-    return Response(png(np.rint(grey[labels] * 255).astype(np.uint8)), media_type="image/png")
+    return Response(png_bytes(np.rint(grey[labels] * 255).astype(np.uint8)), media_type="image/png")
 
 
 @router.get("/targets/{scene_id}/{frame_id}/decision.png")

@@ -1,11 +1,9 @@
 """Images that pages show, as PNG bytes: frames, fused bracket, references, heat maps."""
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import ndimage
 
 from luxel.annotate.editing.maps import NOT_JUDGED, TaskMap
@@ -17,6 +15,7 @@ from luxel.dataset.folder.upkeep import settings_of
 from luxel.dataset.prepare import SINGLE_FRAME_KINDS
 from luxel.dataset.reference.reference import Preliminary, ZoneRules, with_shifts
 from luxel.draw import heatmap
+from luxel.images.writing import png_bytes
 from luxel.photometry import FloatArray, lightness
 from luxel.residual_files import encode_residual
 
@@ -24,21 +23,14 @@ _UNTOUCHED_BIT = 4
 ByteArray = npt.NDArray[np.uint8]
 
 
-def png(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
-    """PNG bytes of uint8 [H, W, 3] or [H, W], or uint16 [H, W]."""
-    buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
 def thumbnail_png(pixels: ByteArray, side: int = 160) -> bytes:
     """PNG of a picture shrunk to a long side. pixels: uint8 [H, W, 3]."""
-    return png(np.asarray(heatmap.fit(pixels, side), dtype=np.uint8))
+    return png_bytes(np.asarray(heatmap.fit(pixels, side), dtype=np.uint8))
 
 
 def png_of_codes(made: TaskMap) -> bytes:
     """A residual map as luxel's 16-bit PNG."""
-    return png(encode_residual(made.values))
+    return png_bytes(encode_residual(made.values))
 
 
 def heat_png(values: npt.NDArray[np.floating], judged: npt.NDArray[np.bool_] | None = None) -> bytes:
@@ -46,7 +38,7 @@ def heat_png(values: npt.NDArray[np.floating], judged: npt.NDArray[np.bool_] | N
     colours = heatmap.render(np.nan_to_num(values).astype(np.float32))
     if judged is not None:
         colours = np.where(judged[..., None], colours, np.uint8(119))
-    return png(np.asarray(colours, dtype=np.uint8))
+    return png_bytes(np.asarray(colours, dtype=np.uint8))
 
 
 def zone_rules(dataset: Path, scene: Scene) -> ZoneRules:
@@ -68,7 +60,7 @@ def reference_png(
     """The reference that changes of lightness give, by the dataset's own rule. shift: [n fine segments]."""
     preliminary = Preliminary(fused, segmentation.fine, untouched_of(dataset, scene))
     made = with_shifts(preliminary, shift.astype(np.float32), zone_rules(dataset, scene))
-    return png(np.rint(made.image * 255).astype(np.uint8))
+    return png_bytes(np.rint(made.image * 255).astype(np.uint8))
 
 
 def preview_arrays(dataset: Path, scene: Scene, fused: FloatArray) -> dict[str, ByteArray]:

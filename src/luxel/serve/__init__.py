@@ -1,0 +1,1 @@
+"""The HTTP service: assessments, maps and scores of pictures that are sent to it."""
