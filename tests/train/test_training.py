@@ -1,5 +1,6 @@
 """The whole training path on scenes it makes itself: learn, stop, resume, export."""
 
+import gc
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from luxel.model.export import largest_difference  # noqa: E402
 from luxel.model.weights import load_model  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from luxel.train.data import open_stores, phase_of  # noqa: E402
+from luxel.train.event_log import EventLog  # noqa: E402
 from luxel.train.export import export_run, without_paths  # noqa: E402
 from luxel.train.loop import learning_rate, train  # noqa: E402
 from luxel.train.recipe import Recipe, load_any_recipe, load_recipe  # noqa: E402
@@ -122,6 +124,40 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(LuxelError, match="cannot be read"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("room", [0, 20, 200])
+def test_a_full_disk_under_the_log_is_one_line(room: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def write() -> None:
+        log = EventLog(tmp_path / "log")
+        for step in range(20):
+            log.write(step, {"train/loss": 0.5})
+
+    with Disk(room).used(), pytest.raises(LuxelError, match=r"tfevents\S+: cannot be written: No space left"):
+        write()
+    gc.collect()
+    assert capfd.readouterr().err == "", "nothing is left for another thread to complain of"
+
+
+def test_tensorboard_reads_the_log(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventLog(tmp_path)
+    for step in (3, 9):
+        log.write(step, {"train/loss": step / 4, "train/lr": 0.1})
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(3, 0.75), (9, 2.25)]
+    assert sorted(events.Tags()["scalars"]) == ["train/loss", "train/lr"]
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    train(tiny(run, 2), cache=cache, **QUIET)
+    recipe = tiny(run, 40, "train.lr=1e30", "train.warmup=0", "train.clip_norm=1e30", "output.checkpoint_every=1")
+    with pytest.raises(RecipeError, match=r"step \d+: the (loss|validation MAE) is (nan|inf); lower train\.lr"):
+        train(recipe, cache=cache, **QUIET)
+    stored = load_checkpoint(run / "checkpoint.pt")
+    assert all(bool(torch.isfinite(value).all()) for value in stored["network"].values())
 
 
 def test_compiling_without_a_compiler_says_what_to_do(

@@ -14,7 +14,7 @@ from torch import Tensor
 from luxel import metrics
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.head import head_bytes, map_features
-from luxel.errors import DatasetError, ImageError
+from luxel.errors import DatasetError, ImageError, RecipeError
 from luxel.jobs.atomic import write_file
 from luxel.model.holistic import HolisticHead
 from luxel.train.recipe import HolisticRecipe
@@ -111,7 +111,10 @@ def head_agreement(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.flo
 
 
 def train_head(features: Tensor, scores: Tensor, recipe: HolisticRecipe, seed: int) -> HolisticHead:
-    """A head fitted to scores with L1 loss (paper 5.2), full batches, Adam. features [N, F], scores [N] in [0, 10]."""
+    """A head fitted to scores with L1 loss (paper 5.2), full batches, Adam. features [N, F], scores [N] in [0, 10].
+
+    Raises RecipeError where the weights are not finite in the end.
+    """
     torch.manual_seed(seed)
     head = HolisticHead(recipe.train.hidden)
     optimizer = torch.optim.Adam(head.parameters(), lr=recipe.train.lr, weight_decay=recipe.train.weight_decay)
@@ -120,6 +123,8 @@ def train_head(features: Tensor, scores: Tensor, recipe: HolisticRecipe, seed: i
         loss: Tensor = torch.nn.functional.l1_loss(head(features), scores)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+    if not all(bool(torch.isfinite(part).all()) for part in head.parameters()):
+        raise RecipeError(f"train.lr={recipe.train.lr:g}: the head's weights are not finite; lower it")
     return head.eval()
 
 

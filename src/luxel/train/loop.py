@@ -23,6 +23,7 @@ from luxel.samples.scenes import SceneStore
 from luxel.samples.validation import Measures, Predictor, mean_measures, measure, validation_pictures
 from luxel.train.checkpoint import load_checkpoint, save_checkpoint
 from luxel.train.data import batches, open_stores, phase_of
+from luxel.train.event_log import EventLog
 from luxel.train.optimizer import make_optimizer
 from luxel.train.recipe import Recipe
 
@@ -105,6 +106,7 @@ def train(
     cache: where rendered scenes are kept. resume: continue from the folder's checkpoint if there is one; a resumed run
     ends with the same weights as one that was never stopped (same machine, same thread count). report: gets a line per
     event. on_step: gets step and loss. stop_at: stop after this step, as if interrupted.
+    Raises RecipeError: a recipe that cannot be used, a loss that is not finite; LuxelError: a full disk.
     """
     folder = Path(recipe.output.folder)
     try:
@@ -152,7 +154,7 @@ def train(
         state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
         save_checkpoint(checkpoint, {**state, "progress": asdict(progress)})
 
-    log = _Log(folder / "log")
+    log = EventLog(folder / "log")
     stream = batches(training_data, recipe, start=progress.step)
     end = recipe.train.steps if stop_at is None else min(stop_at, recipe.train.steps)
     while progress.step < end:
@@ -170,6 +172,7 @@ def train(
             loss = loss + recipe.train.gradient_weight * gradient_loss(prediction, residual, confidence)
         if recipe.train.ssim_weight:
             loss = loss + recipe.train.ssim_weight * ssim_loss(prediction, residual, confidence)
+        value = _finite(float(loss.detach()), "loss", progress.step + 1)
         optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=recipe.train.clip_norm)
@@ -177,15 +180,13 @@ def train(
         progress.step += 1
         update_average(average, network, recipe.train.ema, progress.step)
 
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise FloatingPointError(f"step {progress.step}: loss is {value}; lower train.lr or raise train.warmup")
         if on_step:
             on_step(progress.step, value)
         if progress.step % recipe.output.log_every == 0:
             log.write(progress.step, {"train/loss": value, "train/lr": rate})
         if progress.step % recipe.validate_.every == 0 or progress.step == recipe.train.steps:
             measures = validate(average, validation_store, fabric.device, recipe.validate_.pictures)
+            _finite(measures.mae, "validation MAE", progress.step)
             log.write(progress.step, {f"validation/{k}": v for k, v in asdict(measures).items()})
             progress.history.append({"step": progress.step, "loss": value, **asdict(measures)})
             report(f"step {progress.step}: MAE {measures.mae:.4f} SSIM {measures.ssim:.4f} sign {measures.sign:.4f}")
@@ -202,8 +203,16 @@ def train(
         elif progress.step % recipe.output.checkpoint_every == 0:
             save()
     save()
-    log.close()
     return progress
+
+
+def _finite(value: float, name: str, step: int) -> float:
+    """The value of a step. Raises RecipeError where it is not finite: nothing that follows from it is stored."""
+    if not math.isfinite(value):
+        raise RecipeError(
+            f"step {step}: the {name} is {value}; lower train.lr or raise train.warmup, and give another output.folder"
+        )
+    return value
 
 
 def make_network(recipe: Recipe) -> PIEANet:
@@ -228,19 +237,3 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
     decay = min(decay, (1 + step) / (10 + step))
     slow: list[Tensor] = list(average.parameters())
     torch._foreach_lerp_(slow, [p.detach() for p in network.parameters()], 1 - decay)
-
-
-class _Log:
-    """TensorBoard events of a run."""
-
-    def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer: Any = SummaryWriter(str(folder))
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        self.writer.close()
