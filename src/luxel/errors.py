@@ -79,9 +79,10 @@ class DatasetError(LuxelError):
 
 
 class MissingExtraError(LuxelError):
-    """A feature needs packages that are not installed.
+    """A feature needs packages that are not installed; its message is the command that installs them.
 
-    feature: what needs them. extra: key of `EXTRAS`.
+    feature: what needs them.
+    extra: key of `EXTRAS`.
     """
 
     def __init__(self, feature: str, extra: str) -> None:
@@ -92,6 +93,8 @@ class MissingExtraError(LuxelError):
 
 def missing_packages(extra: str) -> list[str]:
     """Packages of an extra that are not installed, in the order of `EXTRAS`. Nothing is imported.
+
+    extra: key of `EXTRAS`.
 
     >>> missing_packages("heif") in ([], ["pillow-heif"])
     True

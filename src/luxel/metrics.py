@@ -30,7 +30,13 @@ SSIM_K1, SSIM_K2 = 0.01, 0.03
 def mae(residual: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     """Mean absolute error of a predicted map, in [0, 2] for residual maps; 0 is perfect.
 
-    residual, prediction: [H, W] of one shape, finite. Raises LuxelError. Source: paper 5.1.
+    residual: [H, W], the true map, finite.
+    prediction: [H, W], the predicted map, finite.
+    Raises LuxelError for maps of two shapes, empty ones, and values that are nan or infinite.
+    Source: paper 5.1.
+
+    >>> mae([[0.0, 0.5]], [[0.1, 0.5]])
+    0.05
     """
     true, predicted = _two_maps("mae", residual, prediction)
     return float(np.mean(np.abs(true - predicted)))
@@ -39,8 +45,14 @@ def mae(residual: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
 def psnr(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, data_range: float = RESIDUAL_RANGE) -> float:
     """Peak signal-to-noise ratio, 10 log10(data_range^2 / MSE), in dB; infinite for equal maps.
 
-    residual, prediction: [H, W] of one shape, finite. data_range: width of the range of values, > 0.
-    Raises LuxelError. Source: paper 5.1.
+    residual: [H, W], the true map, finite.
+    prediction: [H, W], the predicted map, finite.
+    data_range: width of the range of values, > 0.
+    Raises LuxelError for maps of two shapes, empty ones, values that are not finite, and a range of 0 or below.
+    Source: paper 5.1.
+
+    >>> round(psnr([[0.0, 0.5]], [[0.2, 0.3]]), 2)  # 10 log10(4 / 0.04)
+    20.0
     """
     true, predicted = _two_maps("psnr", residual, prediction)
     _check_range("psnr", data_range)
@@ -57,9 +69,19 @@ def ssim(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, data_range: floa
     over the pixels whose window lies wholly inside the map ("valid"), so no border rule enters the figure; scikit-image
     does the same, torchmetrics 1.9 also counts mirrored borders and prints a slightly different mean.
 
-    residual, prediction: [H, W] of one shape with H, W >= 11, finite. data_range: width of the range of values, > 0.
-    Raises LuxelError. Source: Wang et al., Image quality assessment: from error visibility to structural similarity,
-    2004, Eq. 13; paper 5.1.
+    residual: [H, W] with H, W >= 11, the true map, finite.
+    prediction: [H, W], the predicted map, finite.
+    data_range: width of the range of values, > 0.
+    Raises LuxelError for maps of two shapes, smaller than the window, values that are not finite, and a range of 0 or
+    below.
+    Source: Wang et al., Image quality assessment: from error visibility to structural similarity, 2004, Eq. 13;
+    paper 5.1.
+
+    >>> map_ = np.linspace(-1, 1, 400).reshape(20, 20)
+    >>> ssim(map_, map_)
+    1.0
+    >>> round(ssim(map_, map_ * 0.5), 2)
+    0.66
     """
     x, y = _two_maps("ssim", residual, prediction)
     _check_range("ssim", data_range)
@@ -84,9 +106,15 @@ def sign_agreement(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, thresh
     """Share of the wrongly exposed pixels whose direction (over or under) is predicted right, in [0, 1].
 
     Wrongly exposed are the pixels with |residual| > threshold; a prediction of exactly 0 there is not right.
-    Returns nan where the true map has no such pixel.
+    The result is nan where the true map has no such pixel.
 
-    residual, prediction: [H, W] of one shape, finite; the true map first. threshold: >= 0. Raises LuxelError.
+    residual: [H, W], the true map, finite.
+    prediction: [H, W], the predicted map, finite.
+    threshold: |residual| above which a pixel counts, in lightness, >= 0.
+    Raises LuxelError for maps of two shapes, empty ones, values that are not finite, and a threshold below 0.
+
+    >>> sign_agreement([[-0.5, 0.5, 0.05]], [[-0.1, -0.1, -0.1]])
+    0.5
     """
     true, predicted = _two_maps("sign_agreement", residual, prediction)
     if not threshold >= 0.0:
@@ -98,30 +126,46 @@ def sign_agreement(residual: npt.ArrayLike, prediction: npt.ArrayLike, *, thresh
 
 
 def lcc(scores: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Linear (Pearson) correlation of scores, in [-1, 1]. The paper prints LRCC.
+    """Linear (Pearson) correlation of scores, in [-1, 1]; nan where either side is constant. The paper prints LRCC.
 
-    Returns nan where either side is constant: a correlation is not defined there.
+    scores: [N] with N >= 2, the true scores, finite.
+    predicted: [N], the predicted scores, finite.
+    Raises LuxelError for lists of two lengths, shorter ones, and values that are not finite.
+    Source: paper 5.1.
 
-    scores, predicted: [N] of one length N >= 2, finite. Raises LuxelError. Source: paper 5.1.
+    >>> round(lcc([2.0, 5.0, 8.0], [1.0, 4.0, 7.0]), 6)
+    1.0
     """
     return _pearson(*_two_score_lists("lcc", scores, predicted, at_least=2))
 
 
 def srcc(scores: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Rank (Spearman) correlation of scores, in [-1, 1]; equal values share the mean of their ranks.
+    """Rank (Spearman) correlation of scores, in [-1, 1]; nan where either side is constant.
 
-    Returns nan where either side is constant: a correlation is not defined there.
+    Equal values share the mean of their ranks.
 
-    scores, predicted: [N] of one length N >= 2, finite. Raises LuxelError. Source: paper 5.1.
+    scores: [N] with N >= 2, the true scores, finite.
+    predicted: [N], the predicted scores, finite.
+    Raises LuxelError for lists of two lengths, shorter ones, and values that are not finite.
+    Source: paper 5.1.
+
+    >>> round(srcc([2.0, 5.0, 8.0], [1.0, 9.0, 4.0]), 6)
+    0.5
     """
     true, guessed = _two_score_lists("srcc", scores, predicted, at_least=2)
     return _pearson(_mean_ranks(true), _mean_ranks(guessed))
 
 
 def acc(scores: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of pictures on which both sides agree whether the score is at least 5, in [0, 1].
+    """Share of images on which both sides agree whether the score is at least 5, in [0, 1].
 
-    scores, predicted: [N] of one length N >= 1, in [0, 10], finite. Raises LuxelError. Source: paper 5.1.
+    scores: [N] with N >= 1, the true scores in [0, 10], finite.
+    predicted: [N], the predicted scores in [0, 10], finite.
+    Raises LuxelError for lists of two lengths, empty ones, and values that are not finite.
+    Source: paper 5.1.
+
+    >>> acc([4.0, 6.0], [4.9, 4.9])
+    0.5
     """
     true, guessed = _two_score_lists("acc", scores, predicted, at_least=1)
     return float(np.mean((true >= ACCEPTABLE_SCORE) == (guessed >= ACCEPTABLE_SCORE)))

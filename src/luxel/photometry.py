@@ -19,30 +19,39 @@ MID_GREY = 0.18
 
 
 def to_linear(encoded: npt.ArrayLike) -> FloatArray:
-    """Linear light of an sRGB-encoded array.
+    """Linear light of an sRGB-encoded array, float32 of the same shape in [0, 1].
 
-    encoded: any shape, float, in [0, 1] (values outside are clipped: they have no sRGB meaning).
-    Returns float32 of the same shape in [0, 1]. Source: IEC 61966-2-1.
+    encoded: any shape, float, sRGB-encoded, in [0, 1]; values outside are clipped, they have no sRGB meaning.
+    Source: IEC 61966-2-1.
+
+    >>> round(float(to_linear(0.5)), 3)
+    0.214
     """
     v = np.clip(np.asarray(encoded, dtype=np.float32), 0.0, 1.0)
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def to_srgb(linear: npt.ArrayLike) -> FloatArray:
-    """sRGB encoding of linear light, clipped as a sensor and a display clip.
+    """sRGB encoding of linear light, float32 of the same shape in [0, 1], clipped as a sensor and a display clip.
 
-    linear: any shape, float, >= 0; values above 1 clip to 1, below 0 to 0.
-    Returns float32 of the same shape in [0, 1]. Source: IEC 61966-2-1.
+    linear: any shape, float, linear light; values above 1 become 1, below 0 become 0.
+    Source: IEC 61966-2-1.
+
+    >>> round(float(to_srgb(0.18)), 2), round(float(to_srgb(4.0)), 2)
+    (0.46, 1.0)
     """
     v = np.clip(np.asarray(linear, dtype=np.float32), 0.0, 1.0)
     return np.where(v <= 0.0031308, v * 12.92, 1.055 * v ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def lightness(image: npt.ArrayLike) -> FloatArray:
-    """Lightness Y' = 0.299 R' + 0.587 G' + 0.114 B' of a picture.
+    """Lightness Y' = 0.299 R' + 0.587 G' + 0.114 B' of an image, float32 [...] in [0, 1].
 
     image: [..., 3] sRGB-encoded, float in [0, 1], or uint8 / uint16 at full scale.
-    Returns float32 [...] in [0, 1]. Source: the released IEA40K labels; BT.601.
+    Source: the released IEA40K labels; BT.601.
+
+    >>> lightness(np.full((2, 2, 3), 255, np.uint8)).round(3).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     array = np.asarray(image)
     scale = 1.0 / np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
@@ -51,26 +60,36 @@ def lightness(image: npt.ArrayLike) -> FloatArray:
 
 
 def luminance(linear: npt.ArrayLike) -> FloatArray:
-    """Luminance Y of linear RGB.
+    """Luminance Y of linear RGB, float32 [...] in the scale of the input.
 
-    linear: [..., 3] linear light, sRGB primaries, any non-negative scale. Returns float32 [...] in the same scale.
+    linear: [..., 3] linear light, sRGB primaries, >= 0, any scale.
     Source: BT.709.
+
+    >>> round(float(luminance([0.0, 1.0, 0.0])), 4)
+    0.7152
     """
     return np.asarray(np.asarray(linear, dtype=np.float32) @ np.asarray(LUMINANCE_WEIGHTS, dtype=np.float32))
 
 
 def expose(linear: npt.ArrayLike, ev: float) -> FloatArray:
-    """Linear light after `ev` stops more exposure, clipped at sensor saturation (1.0).
+    """Linear light after `ev` stops more exposure, float32 of the same shape, clipped at sensor saturation, 1.
 
-    linear: any shape, >= 0. ev: stops; +1 doubles the light. Returns float32 of the same shape in [0, 1].
+    linear: any shape, linear light, >= 0.
+    ev: stops; +1 doubles the light.
+
+    >>> expose([0.25, 0.5, 0.75], 1.0).tolist()
+    [0.5, 1.0, 1.0]
     """
     return np.asarray(np.clip(np.asarray(linear, dtype=np.float32) * np.float32(2.0**ev), 0.0, 1.0))
 
 
 def as_unit_float(image: npt.ArrayLike) -> FloatArray:
-    """A picture as float32 in [0, 1], whatever its storage type.
+    """An image as float32 of the same shape in [0, 1], whatever its storage type.
 
-    image: uint8, uint16 (full scale becomes 1.0) or float (taken as it is). Returns float32 of the same shape.
+    image: any shape; uint8 or uint16, of which full scale becomes 1, or float, which stays as it is.
+
+    >>> as_unit_float(np.array([0, 255], np.uint8)).tolist()
+    [0.0, 1.0]
     """
     array = np.asarray(image)
     if array.dtype.kind == "u":

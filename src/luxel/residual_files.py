@@ -30,10 +30,13 @@ _STRIP_ROWS = 256
 
 
 def encode_residual(residual: npt.ArrayLike) -> npt.NDArray[np.uint16]:
-    """Codes of a residual map.
+    """Codes of a residual map, uint16 [H, W].
 
-    residual: [H, W] in [-1, 1]; values outside are clipped. Returns uint16 [H, W].
+    residual: [H, W] in [-1, 1]; values outside are clipped.
     Raises ValueError for another shape or a value that is not a number.
+
+    >>> encode_residual([[-1.0, 0.0, 1.0]]).tolist()
+    [[1, 32768, 65535]]
     """
     values = np.asarray(residual)
     if values.ndim != 2:
@@ -50,10 +53,13 @@ def encode_residual(residual: npt.ArrayLike) -> npt.NDArray[np.uint16]:
 
 
 def decode_residual(codes: npt.NDArray[np.uint16]) -> FloatArray:
-    """Residual map of its codes; the inverse of `encode_residual`.
+    """Residual map of its codes, float32 [H, W] in [-1, 1]; the inverse of `encode_residual`.
 
-    codes: uint16 [H, W]. Returns float32 [H, W] in [-1, 1] (the unused code 0 counts as -1).
+    codes: uint16 [H, W]; the unused code 0 counts as -1.
     Raises ValueError for another dtype or shape, such as a PNG read as 8 bit.
+
+    >>> decode_residual(encode_residual([[-1.0, 0.0, 1.0]])).tolist()
+    [[-1.0, 0.0, 1.0]]
     """
     if codes.dtype != np.uint16 or codes.ndim != 2:
         raise ValueError(f"codes are {codes.dtype} {codes.shape}; give uint16 [H, W], read at 16 bit")
@@ -66,7 +72,15 @@ def decode_residual(codes: npt.NDArray[np.uint16]) -> FloatArray:
 def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[Any]:
     """The array of a .npy file. What its header promises is compared with the file's size before memory is asked for.
 
-    kind: of the error. Raises `kind` for a file that is missing, damaged, not an array of numbers, or not a file.
+    path: the file.
+    kind: class of the error.
+    Raises `kind` for a file that is missing, damaged, not an array of numbers, or not a file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/map.npy", np.zeros((2, 3), np.float32))
+    ...     read_npy(Path(folder) / "map.npy").shape
+    (2, 3)
     """
     try:
         with open_regular(path):
@@ -84,7 +98,13 @@ def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[
 
 
 def is_saved_map(path: str | Path) -> bool:
-    """Whether the name of a file says that it is a saved map."""
+    """Whether the name of a file says that it is a saved map: it ends in .residual.png or .npy.
+
+    path: the file, which need not exist.
+
+    >>> is_saved_map("IMG_1.residual.png"), is_saved_map("IMG_1.png")
+    (True, False)
+    """
     return Path(path).name.lower().endswith(ENDINGS)
 
 
@@ -92,8 +112,14 @@ def read_saved_map(path: str | Path) -> FloatArray:
     """A saved residual map, float32 [H, W] in [-1, 1].
 
     path: 16-bit grey PNG as `luxel assess --residual` writes it (`luxel.residual_files`), or .npy with float [H, W] in
-    [-1, 1], or with signed integers as the released IEA40K maps (residual x 255).
+        [-1, 1], or with signed integers as the released IEA40K maps (residual x 255).
     Raises ImageError: missing, damaged, a PNG of 8 bit or of colours, another shape, values that are not residuals.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/a.residual.png", encode_residual(np.full((2, 2), 0.25)))
+    ...     read_saved_map(f"{folder}/a.residual.png").round(3).tolist()
+    [[0.25, 0.25], [0.25, 0.25]]
     """
     path = Path(path)
     if path.suffix.lower() != ".npy":

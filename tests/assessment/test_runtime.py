@@ -120,7 +120,7 @@ def test_wrong_names_are_rejected(backend: str, tmp_path: Path, names: tuple[str
     path = onnx_files.save_graph(
         tmp_path / "named.onnx", nodes, {}, inputs=(names[0], 1, shape), outputs=(names[1], 1, shape)
     )
-    with pytest.raises(WeightsError, match=rf"{wrong} is named .*no luxel network"):
+    with pytest.raises(WeightsError, match=rf"{wrong} is named .*not a luxel network"):
         runtime.load(path, backend=backend)
 
 

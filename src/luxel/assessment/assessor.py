@@ -51,22 +51,31 @@ _NOTEBOOK_SIDE = 640
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Assessment:
-    """What luxel says about one picture.
+    """What luxel says about one image.
 
-    residual: [H, W] float32 in [-1, 1], r > 0 underexposed, r < 0 overexposed, at the picture's own (upright) size; or
-    smaller, of the size of `image`, after `assess(..., full_size=False)`.
-    image: [H, W, 3] the picture assessed, sRGB-encoded, uint8, uint16 or float in [0, 1]; a given array itself, not a
-    copy, unless it was reduced.
+    residual: [H, W] float32 in [-1, 1], r > 0 underexposed, r < 0 overexposed, at the image's own (upright) size; or
+        smaller, of the size of `image`, after `assess(..., full_size=False)`.
+    image: [H, W, 3] the image assessed, sRGB-encoded, uint8, uint16 or float in [0, 1]; a given array itself, not a
+        copy, unless it was reduced.
     score: in [0, 10], on the scale of the people who scored IEA40K (`luxel.residual.people_score`).
     mean_abs_residual: mean |r|, in [0, 1]; the paper's score without fine-tuning is 10 (1 - mean |r|).
-    over, under: shares of pixels with r < -threshold, r > +threshold, in [0, 1].
-    ev: stops of one global compensation that brings the picture closest to ideal by the map and newly clips no more
-    than a small share of it (`luxel.assessment.ev`), in [-6, 6]; None where nothing can be said.
+    over: share of pixels with r < -threshold, in [0, 1].
+    under: share of pixels with r > +threshold, in [0, 1].
+    ev: stops of one global compensation that brings the image closest to ideal by the map and newly clips no more
+        than a small share of it (`luxel.assessment.ev`), in [-6, 6]; None where nothing can be said.
+    threshold: |r| above which a pixel counted as over- or underexposed, in lightness.
+    weights: name and SHA-256 of the network's weights.
     path: the file, if it was one.
     notes: what reading did to it (orientation, colour profile, ...).
+    ev_bound: whether `ev` is exact or a bound (`luxel.assessment.ev.Advice`).
+    ev_reason: why `ev` is a bound or None.
     head: whose score this is; None for `luxel.residual.people_score`.
-    ev_bound, ev_reason: whether `ev` is exact or a bound, and why (`luxel.assessment.ev.Advice`).
-    full_size: (height, width) of the picture where `residual` and `image` are smaller; else None.
+    full_size: (height, width) of the image where `residual` and `image` are smaller; else None.
+
+    >>> import luxel
+    >>> assessment = luxel.assess(np.full((64, 96, 3), 30, np.uint8))
+    >>> assessment.residual.shape, assessment.under > 0.9, assessment.to_row()["width"]
+    ((64, 96), True, 96)
     """
 
     residual: FloatArray = field(repr=False)
@@ -142,11 +151,11 @@ class Assessment:
         return f'<figure><figcaption>{escape(repr(self))}</figcaption><img src="data:image/png;base64,{data}"></figure>'
 
     def heatmap(self, palette: str = "red-blue", *, limit: float = 0.5) -> npt.NDArray[np.uint8]:
-        """Heat map without legend: red over, blue under, white ideal.
+        """Heat map without legend, uint8 [H, W, 3], sRGB-encoded: red over, blue under, white ideal.
 
         palette: one of `luxel.draw.heatmap.PALETTES`.
         limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
-        Returns uint8 [H, W, 3], sRGB-encoded. Raises ValueError for an unknown palette or a limit outside (0, 1].
+        Raises ValueError for an unknown palette or a limit outside (0, 1].
         """
         from luxel.draw import heatmap
 
@@ -197,18 +206,26 @@ class Assessment:
 
 
 class Assessor:
-    """Assesses any number of pictures with weights loaded once.
+    """Assesses any number of images with weights loaded once.
 
-    weights: exported weights (.onnx); None for those that come with luxel. threads: processor threads for the
-    network; None for one per core. backend: inference engine, or "auto". working_size: short side at which the
-    network sees a picture, in pixels; pictures below it run at their own size. threshold: |r| above which a pixel
-    counts as over- or underexposed, in (0, 1). head: a head that `luxel train recipes/holistic.toml` wrote, whose score
-    takes the place of `luxel.residual.people_score` (paper 5.2, "with fine-tuning"); warns if it is of other weights.
-    reading: how picture files are read, except for its working_size: the largest size, and what stands for camera RAW.
     It pickles as its options and the hash of its weights, and loads them again from their file.
     An assessor never changes once made: several threads may call it at once, with the results of calls in turn.
+
+    weights: exported weights (.onnx); None for those that come with luxel.
+    threads: processor threads for the network; None for one per core.
+    backend: inference engine, or "auto".
+    working_size: short side in pixels at which the network sees an image; images below it run at their own size.
+    threshold: |r| above which a pixel counts as over- or underexposed, in (0, 1), in lightness.
+    head: a head that `luxel train recipes/holistic.toml` wrote, whose score replaces `luxel.residual.people_score`
+        (paper 5.2, "with fine-tuning"); warns if it is of other weights.
+    reading: how image files are read, except for its working_size: the largest size, and what stands for camera RAW.
     Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
     option.
+
+    >>> assessor = Assessor(threshold=0.25)
+    >>> dark, white = np.full((64, 64, 3), 20, np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    >>> assessor.assess(dark).under > 0.9, assessor.assess(white).over > 0.9
+    (True, True)
     """
 
     def __init__(
@@ -254,19 +271,19 @@ class Assessor:
         return self._network.backend
 
     def assess(self, image: "ImageInput", *, full_size: bool = True) -> Assessment:
-        """The assessment of one picture.
+        """The assessment of one image.
 
-        image: path of a picture file (see `luxel.images`); the content of one as bytes or a binary file object; a PIL
-        image (its orientation and profile hold, alpha on white); or an array [H, W, 3], sRGB-encoded, uint8, uint16
-        (full scale) or float in [0, 1]. Arrays [H, W] and [H, W, 1] are grey; [H, W, 4] has straight alpha, composited
-        on white. A torch tensor is [C, H, W] with 1, 3 or 4 such channels, float in [0, 1] or uint8. Any size from 64
-        pixels and any aspect ratio.
-        full_size: whether the map is needed at the picture's own size. Without it, large pictures cost half as much or
-        less: JPEG and camera RAW are decoded at reduced size, and the score and areas are taken over means of blocks of
-        2 to 8 pixels (`luxel.filters.shrink.block_side`). On photographs the score then differs by less than 0.02 and
-        the areas by less than 0.01; up to twice the working size every pixel is measured. The advice counts newly
-        clipped pixels at the working size in both cases.
-        Raises ImageError if the picture cannot be read or is not such an array; WeightsError if the network fails.
+        image: path of an image file (see `luxel.images`); the content of one as bytes or a binary file object; a PIL
+            image (its orientation and profile hold, alpha on white); or an array [H, W, 3], sRGB-encoded, uint8, uint16
+            (full scale) or float in [0, 1]. Arrays [H, W] and [H, W, 1] are grey; [H, W, 4] has straight alpha,
+            composited on white. A torch tensor is [C, H, W] with 1, 3 or 4 such channels, float in [0, 1] or uint8. Any
+            size from 64 pixels and any aspect ratio.
+        full_size: whether the map is needed at the image's own size. Without it, large images cost half as much or
+            less: JPEG and camera RAW are decoded at reduced size, and the score and areas are taken over means of
+            blocks of 2 to 8 pixels (`luxel.filters.shrink.block_side`). On photographs the score then differs by less
+            than 0.02 and the areas by less than 0.01; up to twice the working size every pixel is measured. The advice
+            counts newly clipped pixels at the working size in both cases.
+        Raises ImageError if the image cannot be read or is not such an array; WeightsError if the network fails.
         """
         picture = self._read(image, None if full_size else self.working_size)
         path = Path(image) if isinstance(image, str | os.PathLike) else None
@@ -346,10 +363,21 @@ def assess(
     working_size: int = WORKING_SIZE,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> Assessment:
-    """The assessment of one picture, with an assessor that is made on the first call and kept for the next.
+    """The assessment of one image, with an assessor that is made on the first call and kept for the next.
 
-    image: as in `Assessor.assess`. The other options: as in `Assessor`; the last set of them is kept.
+    The last set of options is kept.
+
+    image: a path, bytes, a binary file, a PIL image, an array or a tensor, as in `Assessor.assess`.
+    weights: exported weights (.onnx); None for those that come with luxel.
+    threads: processor threads for the network; None for one per core.
+    backend: inference engine, or "auto".
+    working_size: short side in pixels at which the network sees an image.
+    threshold: |r| above which a pixel counts as over- or underexposed, in (0, 1), in lightness.
     Raises what `Assessor` and `Assessor.assess` raise.
+
+    >>> assessment = assess(np.full((64, 64, 3), 20, np.uint8))
+    >>> assessment.residual.shape, assessment.score < 5, assessment.under > 0.9
+    ((64, 64), True, True)
     """
     return _assessor(weights, threads, backend, working_size, threshold).assess(image)
 

@@ -37,10 +37,12 @@ _SCENE_NOTE = "scene light exposed"
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """Exposures that together would hold a scene, relative to the picture's own, in stops (+1: twice the light).
+    """Exposures that together would hold a scene, relative to the image's own, in stops (+1: twice the light).
 
-    low, high: what all but the outer 1 % of the pixels need at each end. open_low, open_high: pixels at that end are
-    clipped, so that the scene needs at least this much.
+    low: stops that all but the outer 1 % of the pixels need at the dark end.
+    high: stops that all but the outer 1 % of the pixels need at the bright end.
+    open_low: whether pixels at the low end are clipped, so that the scene needs at least this much.
+    open_high: whether pixels at the high end are clipped, so that the scene needs at least this much.
     """
 
     low: float
@@ -131,11 +133,16 @@ class Light:
 
 
 def measure(assessment: Assessment, *, max_megapixels: float = 200.0) -> Light:
-    """The numbers of an assessed picture; its file is read again where it holds light or sensor values.
+    """The numbers of an assessed image; its file is read again where it holds light or sensor values.
 
-    assessment: of the picture.
+    assessment: of the image.
     max_megapixels: the limit with which its file was read, 10^6 pixels.
     Raises ImageError if that file cannot be read any more.
+
+    >>> from luxel import assess
+    >>> light = measure(assess(np.full((64, 96, 3), 118, np.uint8)))
+    >>> round(light.zones[5], 2), light.clipped_high
+    (1.0, (0.0, 0.0, 0.0))
     """
     image = assessment.image
     scene, raw = _from_file(assessment, max_megapixels)
@@ -154,9 +161,14 @@ def measure(assessment: Assessment, *, max_megapixels: float = 200.0) -> Light:
 
 
 def clipped_shares(image: npt.NDArray[Any]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Shares of pixels at the top and at the bottom of the range, each for R, G and B.
+    """Shares of pixels at the top and at the bottom of the range, each for R, G and B, in [0, 1].
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. A value counts within one 8-bit step of the end.
+    A value counts within one 8-bit step of the end.
+
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
+
+    >>> clipped_shares(np.full((2, 2, 3), 255, np.uint8))
+    ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     """
     high, low = np.zeros(3), np.zeros(3)
     full = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
@@ -169,12 +181,19 @@ def clipped_shares(image: npt.NDArray[Any]) -> tuple[tuple[float, float, float],
 
 
 def needed_bracket(image: npt.NDArray[Any], residual: npt.NDArray[Any], *, threshold: float) -> Bracket:
-    """The exposures that would bring all of a picture to where its map wants it.
+    """The exposures that together would bring every pixel to its ideal lightness.
 
     A pixel with |r| > threshold needs log2(linear(Y' + r) / linear(Y')) stops, within +-6; the others need 0. The
-    bracket runs from the 1 % to the 99 % quantile of the needs, so that what one compensation corrects
-    is not counted as spread.
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. residual: [H, W] in [-1, 1].
+    bracket runs from the 1 % to the 99 % quantile of the needs, so that what one compensation corrects is not counted
+    as spread.
+
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
+    residual: [H, W] in [-1, 1], in lightness.
+    threshold: |r| above which a pixel needs another exposure, in lightness.
+
+    >>> image, residual = np.full((8, 8, 3), 118, np.uint8), np.zeros((8, 8), np.float32)
+    >>> needed_bracket(image, residual, threshold=0.2).frames
+    (0.0,)
     """
     step = max(1, int(np.ceil((residual.size / SAMPLES) ** 0.5)))
     seen = lightness(as_unit_float(image[::step, ::step]))

@@ -44,7 +44,11 @@ Float64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One picture in all its versions. files: version name -> file, the original first."""
+    """One image in all its versions.
+
+    name: of the image.
+    files: version name -> file, the original first.
+    """
 
     name: str
     files: dict[str, Path]
@@ -54,8 +58,9 @@ class Case:
 class Matching:
     """What is compared with what.
 
-    versions: names, the original first. cases: the pictures that every version has. unmatched: one line each for
-    files that some version lacks; they take no part.
+    versions: names, the original first.
+    cases: the images that every version has.
+    unmatched: one line each for files that some version lacks; they take no part.
     """
 
     versions: tuple[str, ...]
@@ -65,10 +70,14 @@ class Matching:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One version of one picture.
+    """One version of one image.
 
-    residual: mean absolute one, in [0, 1]. over, under: area shares. score: [0, 10]. detail: share of the original's
-    detail that is kept, in [0, 1]. matches: whether it can show the same scene as the original.
+    residual: mean absolute residual, in [0, 1], in lightness.
+    over: share of pixels with r < -threshold, in [0, 1].
+    under: share of pixels with r > threshold, in [0, 1].
+    score: in [0, 10].
+    detail: share of the original's detail that is kept, in [0, 1].
+    matches: whether it can show the same scene as the original.
     """
 
     residual: float
@@ -86,7 +95,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """What is drawn of a version: its picture, uint8 [h, w, 3], and its residual map, float32 [h, w], both reduced."""
+    """What is drawn of a version, reduced.
+
+    image: uint8 [h, w, 3], sRGB-encoded.
+    residual: float32 [h, w] in [-1, 1], in lightness.
+    """
 
     image: npt.NDArray[np.uint8]
     residual: npt.NDArray[np.float32]
@@ -94,7 +107,12 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over pictures and its bootstrap interval; low and high are None where one picture allows none."""
+    """A mean over images and its bootstrap interval.
+
+    mean: over the images.
+    low: lower end of the interval; None where one image allows none.
+    high: upper end of the interval; None where one image allows none.
+    """
 
     mean: float
     low: float | None = None
@@ -105,10 +123,18 @@ class Interval:
 class Rank:
     """A version's place among all, by mean absolute residual; those that lost detail come last.
 
-    residual, over, under, score, detail: means over the pictures. change: residual minus that of the original, paired
-    by picture; None for the original itself. better: pictures on which it beats the original and keeps its detail.
+    version: its name.
+    residual: mean absolute residual over the images, in lightness.
+    over: mean share of overexposed pixels.
+    under: mean share of underexposed pixels.
+    score: mean score, in [0, 10].
+    detail: mean share of the original's detail that is kept.
+    change: residual minus that of the original, paired by image; None for the original itself.
+    better: images on which it beats the original and keeps its detail; None for the original itself.
     first: share of bootstrap samples in which it has the lowest residual of the versions that keep detail; None for one
-    picture. lost: pictures on which it keeps less than MIN_DETAIL. reason: why it is ranked last; None if it is not.
+        image.
+    lost: images on which it keeps less than MIN_DETAIL.
+    reason: why it is ranked last; None if it is not.
     """
 
     version: str
@@ -126,10 +152,13 @@ class Rank:
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of it.
+    """The figures of all versions of all images.
 
-    figures: case name -> version -> figures. left_out: lines on pictures that could not be read. unlike: lines on
-    pictures that do not show the same scene as their original, and take part all the same.
+    versions: names, the original first.
+    threshold: |r| above which a pixel counts as over- or underexposed.
+    figures: case name -> version -> figures.
+    left_out: one line on each image that could not be read.
+    unlike: one line on each image that does not show the same scene as its original, and takes part all the same.
     """
 
     versions: tuple[str, ...]
@@ -139,15 +168,26 @@ class Comparison:
     unlike: list[str] = field(default_factory=list)
 
     def values(self, name: str) -> Float64Array:
-        """One figure of all pictures and versions, [pictures, versions]. name: a field of `Figures`."""
+        """One figure of all images and versions, float64 [images, versions].
+
+        name: a field of `Figures`.
+        """
         return np.array([[getattr(row[v], name) for v in self.versions] for row in self.figures.values()], np.float64)
 
 
 def match(original: Path, enhanced: Sequence[Path]) -> Matching:
-    """Pairs up versions of pictures: files as they are given, folders by file name without its ending.
+    """Pairs up versions of images: files as they are given, folders by file name without its ending.
 
-    original, enhanced: all files (one picture), or all folders (one folder per method).
+    original: a file (one image), or a folder.
+    enhanced: files, or one folder per method, as the original.
     Raises LuxelError when they are mixed or missing, when two files of a folder share a name, or nothing matches.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.png", "b.png"):
+    ...         images.write(f"{folder}/{name}", np.zeros((64, 64, 3), np.uint8))
+    ...     match(Path(folder, "a.png"), [Path(folder, "b.png")]).versions
+    ('original', 'b')
     """
     places = [original, *enhanced]
     if not enhanced:
@@ -181,7 +221,11 @@ def match(original: Path, enhanced: Sequence[Path]) -> Matching:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """One picture in all its versions: version name -> its figures, and what is drawn of it."""
+    """One image in all its versions.
+
+    figures: version name -> its figures.
+    panels: version name -> what is drawn of it.
+    """
 
     figures: dict[str, Figures]
     panels: dict[str, Panel]
@@ -196,18 +240,27 @@ def compare_versions(
     each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
-    """Every version of every picture assessed.
+    """Every version of every image assessed.
 
-    A picture of which a version cannot be assessed, whatever the reason, is left out for all versions, because means
-    over different pictures do not compare.
+    An image of which a version cannot be assessed, whatever the reason, is left out for all versions, because means
+    over different images do not compare.
 
     matching: from `match`.
     start: makes the assessor; must pickle if there is a time limit.
     threshold: |r| above which a pixel counts as over- or underexposed, the assessor's.
     timeout: seconds that one version may take, in a process that is ended then; None: no limit, in this process.
-    each: called after each picture, with what can be drawn of it.
-    progress: called with the name of each picture that is done.
-    Raises LuxelError when no picture is left, and when no picture can be assessed (weights, full disk).
+    each: called after each image, with what can be drawn of it.
+    progress: called with the name of each image that is done.
+    Raises LuxelError when no image is left, and when no image can be assessed (weights, full disk).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ramp = np.linspace(0, 80, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
+    ...     images.write(f"{folder}/dark.png", ramp)
+    ...     images.write(f"{folder}/enhanced.png", ramp * 2)
+    ...     matching = match(Path(folder, "dark.png"), [Path(folder, "enhanced.png")])
+    ...     [rank.version for rank in ranking(compare_versions(matching, Assessor))]
+    ['enhanced', 'original']
     """
     comparison = Comparison(matching.versions, threshold)
     limit = None if timeout is None else timeout * len(matching.versions)
@@ -256,10 +309,16 @@ def _case_worker(start: Callable[[], Assessor]) -> Callable[[Case], Measured | s
 
 
 def ranking(comparison: Comparison) -> list[Rank]:
-    """All versions, the lowest mean absolute residual first; with intervals over pictures where there are two or more.
+    """All versions, the lowest mean absolute residual first; with intervals over images where there are two or more.
 
-    Versions that keep less than MIN_DETAIL of the detail, on average over the pictures, come last. The pictures are
-    resampled, the same ones for all versions, so that hard pictures weigh on all alike.
+    Versions that keep less than MIN_DETAIL of the detail, on average over the images, come last. The images are
+    resampled, the same ones for all versions, so that hard images weigh on all alike.
+
+    comparison: from `compare_versions`.
+
+    >>> figures = {"a": {"original": Figures(0.3, 0, 1, 4.0), "bright": Figures(0.1, 0, 0, 7.0)}}
+    >>> [rank.version for rank in ranking(Comparison(("original", "bright"), 0.2, figures))]
+    ['bright', 'original']
     """
     residual = comparison.values("residual")
     counts = _resampled(len(residual))
@@ -294,7 +353,13 @@ def ranking(comparison: Comparison) -> list[Rank]:
 
 
 def remark(pictures: int) -> str:
-    """What the number of pictures means for the intervals, in one sentence."""
+    """What the number of images means for the intervals, in one sentence.
+
+    pictures: how many images were compared.
+
+    >>> remark(1)
+    'One picture: there is no interval, and the order may differ on other pictures.'
+    """
     if pictures == 1:
         return "One picture: there is no interval, and the order may differ on other pictures."
     rough = f"; with fewer than {FEW} pictures they are rough" if pictures < FEW else ""

@@ -21,14 +21,23 @@ _FOLDER = Path(__file__).with_name("shipped")
 
 
 def names() -> list[str]:
-    """Names of the criteria that come with luxel, the paper's own first."""
+    """Names of the criteria that come with luxel, the paper's own first.
+
+    >>> names()[0]
+    'fig9'
+    """
     return sorted((path.stem for path in _FOLDER.glob("*.toml")), key=lambda name: (name != "fig9", name))
 
 
 def load(name_or_file: str | Path) -> Criteria:
-    """Criteria by the name of shipped ones ("fig9", "portrait", ...) or from a TOML file.
+    """Criteria by the name of shipped ones or from a TOML file.
 
-    Raises CriteriaError for an unknown name and for a file with any fault, with its line (`reading.read`).
+    name_or_file: "fig9", "portrait", ... (`names`), or the path of a criteria file.
+    Raises CriteriaError for an unknown name and for a file with any fault, with its line.
+
+    >>> verdict = load("fig9").score([[0.0, 0.0], [0.0, 0.0]])
+    >>> verdict.score, verdict.needs_person
+    (100.0, ())
     """
     shipped = names()
     if str(name_or_file) in shipped:

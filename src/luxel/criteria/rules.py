@@ -16,10 +16,22 @@ from luxel.errors import CriteriaError
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Criteria of one file. `luxel.criteria.load` makes them, checked.
+    """Criteria of one file, checked. `luxel.criteria.load` makes them.
 
-    name: as loaded by. title, about, source: for people. scale: lowest and highest score. over, under: |r| beyond which
-    a pixel counts. bands: from the top. otherwise: the answer when none matches; None where one always does.
+    name: as loaded by.
+    path: the file.
+    title: for people.
+    about: for people, longer.
+    source: who states these criteria.
+    scale: lowest and highest score.
+    over: |r| above which a pixel counts as overexposed, in lightness.
+    under: |r| above which a pixel counts as underexposed, in lightness.
+    levels: name -> number, for conditions.
+    collapse: what counts as lost to black and to white; None without that section.
+    regions: name -> region, for conditions.
+    questions: name -> question to a person.
+    bands: from the top.
+    otherwise: the answer when none matches; None where one always does.
     """
 
     name: str
@@ -52,12 +64,14 @@ class Criteria:
     ) -> Verdict:
         """The verdict on one map.
 
-        residual: [H, W] in [-1, 1]. regions: name -> bool [H, W], such as `luxel.regions.regions.read_regions` returns.
-        image: the picture, [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]; it makes `black` and `white`
-        exact, which are estimated from the map alone without it. answers: question -> yes or no, for questions that a
-        person has answered; the others count as open: they make no band match, and the verdict reports them.
-        Returns a `Verdict`. Raises CriteriaError, with the line, where a band names a region that `regions` do not
-        know, for an answer to a question the file does not ask, and for arrays of wrong shape.
+        residual: [H, W] in [-1, 1], in lightness.
+        regions: name -> bool [H, W], such as `luxel.regions.regions.read_regions` returns.
+        image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]; it makes `black` and `white` exact, which are
+            estimated from the map alone without it.
+        answers: question -> yes or no, for questions that a person has answered; the others count as open: they make no
+            band match, and the verdict reports them.
+        Raises CriteriaError, with the line, where a band names a region that `regions` do not know, for an answer to a
+        question the file does not ask, and for arrays of wrong shape.
         """
         values = np.asarray(residual)
         if values.ndim != 2 or values.size == 0 or values.dtype.kind != "f":

@@ -28,7 +28,11 @@ REGION_ENDINGS = (".png", ".tif", ".bmp", ".gif", ".json")
 
 @dataclass(frozen=True, slots=True)
 class RegionScore:
-    """A region's statistics, and its score by the criteria as if it were a picture (None if they name regions)."""
+    """One region of an image.
+
+    statistics: what the map says about it.
+    verdict: its score by the criteria as if it were an image; None if the criteria name regions.
+    """
 
     statistics: RegionStatistics
     verdict: Verdict | None
@@ -41,7 +45,13 @@ class RegionScore:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One picture or map: its verdict and regions, or the reason why there is none."""
+    """One image or map: its verdict and regions, or the reason why there is none.
+
+    path: the file.
+    verdict: of the whole image; None where there is none.
+    regions: one for each region that was given.
+    error: why there is no verdict, in one line; None where there is one.
+    """
 
     path: Path
     verdict: Verdict | None = None
@@ -61,8 +71,19 @@ class Scored:
 class Scorer:
     """Scores any number of files by one set of criteria.
 
-    make_assessor: called when the first picture needs one. regions: where regions come from. maps: every file is a
-    saved map; otherwise those whose name says so (`luxel.residual_files.ENDINGS`). answers: see `Criteria.score`.
+    criteria: from `luxel.criteria.load`.
+    make_assessor: called when the first image needs one.
+    regions: where regions come from; None for none.
+    maps: whether every file is a saved map; otherwise those whose name says so (`luxel.residual_files.ENDINGS`).
+    answers: question -> yes or no, see `Criteria.score`.
+
+    >>> import tempfile, luxel
+    >>> from luxel.criteria import load
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/ideal.npy", np.zeros((8, 8), np.float32))
+    ...     scored = Scorer(load("fig9")).score(Path(folder) / "ideal.npy")
+    >>> scored.verdict.score, scored.error
+    (100.0, None)
     """
 
     criteria: Criteria
@@ -76,7 +97,11 @@ class Scorer:
         return self.make_assessor()
 
     def score(self, path: Path) -> Scored:
-        """One file. Whatever goes wrong with it becomes `Scored.error`; LuxelError is raised when nothing works."""
+        """The verdict on one file. Whatever goes wrong with it becomes `Scored.error`.
+
+        path: an image, or a saved map.
+        Raises LuxelError when no file can be scored (weights that fail).
+        """
         try:
             residual, image = self._load(path)
             regions = None if self.regions is None else self.regions(path, image, residual.shape)
@@ -109,8 +134,17 @@ class Scorer:
 def find_files(patterns: Sequence[str], *, maps: bool, recursive: bool, warn: Callable[[str], None]) -> list[Path]:
     """The files that files, folders and globs stand for.
 
-    maps: folders and globs give saved maps instead of pictures. warn: as in `luxel.jobs.find.find`.
+    patterns: files, folders and globs.
+    maps: whether folders and globs give saved maps instead of images.
+    recursive: whether folders are searched with their subfolders.
+    warn: called with one line for what is left out, as in `luxel.jobs.find.find`.
     Raises LuxelError when there are none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "a.jpg").touch()
+    ...     [file.name for file in find_files([folder], maps=False, recursive=False, warn=print)]
+    ['a.jpg']
     """
     if maps:
         # A glob may name maps of any name that can be read; in a folder the name must say that a file is a map.
@@ -123,11 +157,21 @@ def find_files(patterns: Sequence[str], *, maps: bool, recursive: bool, warn: Ca
 def regions_from_files(
     place: str | Path, names: str | Path | None = None, *, warn: Callable[[str], None] = lambda message: None
 ) -> RegionSource:
-    """Regions from a file for all pictures (`luxel.regions.regions.read_regions`), or from a folder with one for each.
+    """Regions from a file for all images (`luxel.regions.regions.read_regions`), or from a folder with one for each.
 
     In a folder, the regions of photo.jpg and of photo.residual.png are photo.png, photo.json or the like.
+
+    place: the file or folder.
+    names: JSON or TOML with label -> name; None for a file beside the labels, or numbers.
     warn: called with one line for what of a file is left out.
     Raises RegionsError where there is no such file or folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/labels.png", np.array([[1, 2]], np.uint8))
+    ...     source = regions_from_files(f"{folder}/labels.png")
+    ...     sorted(source(Path("photo.jpg"), None, (2, 4)))
+    ['region 1', 'region 2']
     """
     place = Path(place)
     if not place.exists():
@@ -148,7 +192,16 @@ def regions_from_files(
 
 
 def regions_from_superpixels(count: int) -> RegionSource:
-    """Regions from about `count` SLIC superpixels of each picture. Raises MissingExtraError without scikit-image."""
+    """Regions from SLIC superpixels of each image.
+
+    count: about how many superpixels.
+    Raises MissingExtraError without scikit-image.
+
+    >>> source = regions_from_superpixels(4)
+    >>> image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    >>> len(source(Path("photo.jpg"), image, (64, 64))) > 1
+    True
+    """
     try:
         from luxel.dataset.reference.superpixels import blocks
     except ImportError as error:
@@ -164,7 +217,15 @@ def regions_from_superpixels(count: int) -> RegionSource:
 
 
 def regions_from_checkpoint(checkpoint: str) -> RegionSource:
-    """Regions from a transformers checkpoint (`luxel.regions.segmentation.Segmenter`, which raises what it raises)."""
+    """Regions from a semantic segmentation network (`luxel.regions.segmentation.Segmenter`).
+
+    checkpoint: folder or name of a transformers checkpoint.
+    Raises MissingExtraError without transformers and torch; RegionsError for a checkpoint that cannot be loaded.
+
+    >>> regions_from_checkpoint("/no/such/folder")
+    Traceback (most recent call last):
+    luxel.errors.RegionsError: /no/such/folder: no such folder; give one that holds a transformers checkpoint
+    """
     from luxel.regions.segmentation import Segmenter
 
     segmenter = Segmenter(checkpoint)

@@ -9,9 +9,13 @@ from luxel.criteria.condition import Ask, Atom, Compare, Condition, Measure, dec
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One row of the table. when: the condition as written; None for the answer when no band matches.
+    """One row of the table.
 
-    score: None is an answer without a number. line: in the file.
+    score: None is an answer without a number.
+    label: what people read.
+    line: in the file.
+    when: the condition as written; None for the answer when no band matches.
+    condition: the condition as parsed; None with `when`.
     """
 
     score: float | None
@@ -25,8 +29,10 @@ class Band:
 class Need:
     """Why a band above the matched one could not be decided.
 
-    kind: "person", a question that no map answers, or "region", a region that was not given or is not in the picture.
-    name: of the question or region. text: the question, or what is missing. band: the band that hangs on it.
+    kind: "person", a question that no map answers, or "region", a region that was not given or is not in the image.
+    name: of the question or region.
+    text: the question, or what is missing.
+    band: the band that depends on it.
     """
 
     kind: Literal["person", "region"]
@@ -37,7 +43,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One band tried. result: True matched, False not, None undecided. because: the atoms that made it so."""
+    """One band tried.
+
+    band: the band.
+    result: True matched, False not, None undecided.
+    because: the atoms that made it so.
+    """
 
     band: Band
     result: bool | None
@@ -48,9 +59,13 @@ class Step:
 class Verdict:
     """The answer of criteria for one map.
 
-    criteria: name of the criteria. score: that of the matched band; None where that band has none, or where a region
-    that decides is missing (`scored` tells which). label: words of the matched band. band: the matched one. measured:
-    every number the file asks for that could be measured. needs: what would have to be known to decide the bands above.
+    criteria: name of the criteria.
+    score: that of the matched band; None where that band has none, or where a region that decides is missing (`scored`
+        says which).
+    label: words of the matched band.
+    band: the matched one.
+    measured: every number the file asks for that could be measured.
+    needs: what would have to be known to decide the bands above.
     steps: the bands tried, from the top.
     """
 
@@ -127,7 +142,13 @@ class Verdict:
 
 
 def number(score: float | None) -> str:
-    """A score for people; "-" for none."""
+    """A score for people; "-" for none.
+
+    score: the score; None for none.
+
+    >>> number(7.5), number(None)
+    ('7.5', '-')
+    """
     return "-" if score is None else f"{score:g}"
 
 

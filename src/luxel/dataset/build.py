@@ -38,16 +38,24 @@ from luxel.jobs.atomic import is_disk_full, remove_leftovers, write_file, writin
 from luxel.jobs.lock import locked
 from luxel.jobs.processes import TaskError, results
 
+__all__ = ["SceneOutcome", "build_dataset"]
+
 Prepare = Callable[..., PreparedScene]
 State = Literal["built", "kept", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneOutcome:
-    """What became of one source scene.
+    """The outcome of one source scene.
 
-    state: "built" now, "kept" from an earlier build, or "failed" with `reason`. frames: in the dataset. dropped: file
-    and reason of every source frame left out. notes: what was assumed or could not be merged. seconds: time taken.
+    scene_id: the scene.
+    kind: what its source is: a bracket, RAW, HDR, a panorama or a still.
+    state: "built" now, "kept" from an earlier build, or "failed".
+    reason: why it failed; "" otherwise.
+    frames: how many are in the dataset.
+    dropped: file and reason of every source frame left out.
+    notes: what was assumed or could not be merged.
+    seconds: time taken.
     """
 
     scene_id: str
@@ -77,19 +85,31 @@ def build_dataset(
 ) -> list[SceneOutcome]:
     """Builds or completes a dataset; returns one outcome per source, in their order.
 
-    sources: from `scan`.
+    sources: from `luxel.dataset.sources.scan.scan_sources`.
     out: the dataset's folder.
     settings: what decides the pixels besides the sources.
     jobs: processes; 1 without a time limit works in this one.
     rebuild: accept other settings than the folder was built with and build every scene again.
     name: of the dataset in its card, default the folder's name.
     taxonomy: TOML of the names of tags, which becomes the dataset's own; None keeps the one it has, at first luxel's.
-    max_megapixels: larger source pictures fail.
+    max_megapixels: larger source images fail, 10^6 pixels.
     timeout: seconds for each file of a scene, in a process that is ended then; None: no limit.
-    prepare: turns a source into a prepared scene; must pickle for processes.
+    prepare: makes a prepared scene from a source; must pickle for processes.
     warn: called with one line for each damaged record of an earlier build.
     progress: called with each outcome as it comes.
-    Raises DatasetError: other settings, two sources of one name, a folder in use or no dataset, a full disk.
+    Raises DatasetError: other settings, two sources of one name, a folder in use or not a dataset, a full disk.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from luxel import images
+    >>> from luxel.dataset.sources.scan import scan_sources
+    >>> ramp = np.linspace(0, 255, 64 * 96).reshape(64, 96, 1).repeat(3, axis=2).astype(np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/photo.png", ramp)
+    ...     sources = scan_sources([Path(folder)])
+    ...     outcome = build_dataset(sources, Path(folder) / "data", settings=BuildSettings(short_side=64))[0]
+    >>> outcome.state, outcome.frames
+    ('built', 9)
     """
     twice = [scene for scene, n in Counter(source.scene_id for source in sources).items() if n > 1]
     if twice:
@@ -133,8 +153,13 @@ def _worker(work: Callable[[SceneSource], SceneOutcome]) -> Callable[[SceneSourc
 def build_scene(
     source: SceneSource, *, out: Path, settings: BuildSettings, max_megapixels: float, prepare: Prepare = prepare_scene
 ) -> SceneOutcome:
-    """Builds one scene into a dataset's folder. What the scene is to blame for becomes a failed outcome.
+    """Builds one scene into a dataset's folder; what is wrong with the scene becomes a failed outcome.
 
+    source: from `luxel.dataset.sources.scan.scan_sources`.
+    out: the dataset's folder.
+    settings: what decides the pixels besides the source.
+    max_megapixels: larger source images fail, 10^6 pixels.
+    prepare: makes a prepared scene from the source.
     Raises DatasetError when no scene could be written any more (the disk is full or read-only).
     """
     begun = time.monotonic()
@@ -171,7 +196,12 @@ def build_scene(
 
 
 def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> SceneOutcome:
-    """The outcome of a scene that cannot be used. Files by name only: a dataset does not reveal other folders."""
+    """The outcome of a scene that cannot be used. Files by name only: a dataset does not reveal other folders.
+
+    source: the scene.
+    reason: why, in one line or several.
+    seconds: time taken.
+    """
     line = " ".join(reason.split())
     for frame in source.frames:
         line = line.replace(str(frame.file), frame.file.name)
@@ -181,7 +211,10 @@ def failure(source: SceneSource, reason: str, seconds: float = 0.0) -> SceneOutc
 
 
 def stamp_of(source: SceneSource) -> str:
-    """Hash of what a scene is made from: name, size and time of its files, and its facts; 16 hex digits."""
+    """Hash of what a scene is made from: name, size and time of its files, and its facts; 16 hex digits.
+
+    source: the scene.
+    """
     facts = asdict(source)
     for frame in facts["frames"]:
         path = Path(frame["file"])

@@ -66,11 +66,18 @@ _ZONE_ENDS = ((0, 28, 84), (124, 123, 120), (255, 234, 90))
 
 
 def false_colour(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteArray:
-    """Exposure in colours: black, deep shadow, mid-grey, one stop over, near white and clipped; the rest is grey.
+    """Exposure in colours with the legend, uint8 [H', W', 3]; the legend gives each colour's share.
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: one of `FALSE_COLOUR_PALETTES`.
-    Returns the image with its legend, uint8 [H', W', 3]; the legend gives each colour's share.
-    Raises ValueError for another shape or palette. Bands: zones (stops from 18 % grey) as the legend tells.
+    Black, deep shadow, mid-grey, one stop over, near white and clipped have colours; the rest is grey. The bands are
+    zones (stops from 18 % grey), as the legend says.
+
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
+    palette: one of `FALSE_COLOUR_PALETTES`.
+    Raises ValueError for another shape or palette.
+
+    >>> drawn = false_colour(np.full((60, 400, 3), 118, np.uint8))
+    >>> drawn.dtype.name, drawn.shape[0] > 60
+    ('uint8', True)
     """
     _check(image, palette)
     colours = np.array([getattr(band, palette) for band in _BANDS] + [_CLIPPED[palette]], dtype=np.uint8)
@@ -93,13 +100,17 @@ def false_colour(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteAr
 def zebra(
     image: npt.NDArray[Any], *, palette: str = "classic", high: float = ZEBRA_HIGH, low: float = ZEBRA_LOW
 ) -> ByteArray:
-    """The image with stripes where it is near white (rising) and near black (falling).
+    """The image with stripes where near white (rising) and near black (falling), with the legend: uint8 [H', W', 3].
 
     image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
-    palette: one of `FALSE_COLOUR_PALETTES`; the direction of the stripes tells the two apart without colour.
-    high, low: lightness Y' at and beyond which stripes are drawn.
-    Returns the image with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette, or limits
-    that are not 0 <= low < high <= 1.
+    palette: one of `FALSE_COLOUR_PALETTES`; the direction of the stripes separates the two without colour.
+    high: lightness Y' at and above which stripes are drawn, in [0, 1].
+    low: lightness Y' at and below which stripes are drawn, in [0, 1].
+    Raises ValueError for another shape or palette, or limits that are not 0 <= low < high <= 1.
+
+    >>> striped = zebra(np.full((60, 400, 3), 255, np.uint8))[:60]
+    >>> bool((striped < 255).any())
+    True
     """
     _check(image, palette)
     if not 0.0 <= low < high <= 1.0:
@@ -131,11 +142,17 @@ def zebra(
 
 
 def zone_picture(image: npt.NDArray[Any], *, palette: str = "classic") -> ByteArray:
-    """Every pixel in the flat tone of its zone, 0 to VII (nearest whole zone): VIII to X lie beyond display white.
+    """Every pixel in the flat tone of its zone, 0 to VII (nearest whole zone), with the legend: uint8 [H', W', 3].
 
-    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]. palette: "classic" is greys from black to white,
-    "safe" dark blue to yellow.
-    Returns the image with its legend, uint8 [H', W', 3]. Raises ValueError for another shape or palette.
+    Zones VIII to X lie beyond display white.
+
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
+    palette: "classic" is greys from black to white, "safe" dark blue to yellow.
+    Raises ValueError for another shape or palette.
+
+    >>> ramp = np.linspace(0, 1, 60 * 400).reshape(60, 400, 1).repeat(3, axis=2)
+    >>> len(np.unique(zone_picture(ramp)[:60])) <= 8
+    True
     """
     _check(image, palette)
     # Display white is zone 7.47, so that nothing lies above VII: all contrast goes to the zones that can occur.

@@ -37,7 +37,10 @@ _HAIRLINE = (190, 190, 190)  # round panels: an ideal region is as white as the 
 class Palette:
     """Two arms that leave white with the same CIE lightness and end in two different hues.
 
-    over, under: hue angle in CIELAB degrees, (near white, at the limit). Chroma is `chroma`, less where sRGB ends.
+    over: hue angles of overexposure in CIELAB degrees, (near white, at the limit).
+    under: hue angles of underexposure in CIELAB degrees, (near white, at the limit).
+    chroma: CIELAB chroma at the limit; less where sRGB ends.
+    description: one line for people.
     """
 
     over: tuple[float, float]
@@ -59,22 +62,30 @@ _ARM_POWER = 1.2  # above 1: small residuals stay near white, so that an ideal r
 
 
 def colours(palette: str = DEFAULT_PALETTE) -> ByteArray:
-    """The colour table of a palette, from r = -limit (over) through white to r = +limit (under).
+    """The colour table of a palette, uint8 [1025, 3], sRGB-encoded, from r = -limit (over) through white to r = +limit.
 
-    Returns uint8 [1025, 3], sRGB-encoded. Entries i and 1024 - i have the same CIE L*.
+    Entries i and 1024 - i have the same CIE L*.
+
+    palette: one of `PALETTES`.
     Raises ValueError for a palette that is not in `PALETTES`.
+
+    >>> colours("red-blue")[512].tolist()
+    [255, 255, 255]
     """
     return _colour_table(palette).copy()
 
 
 def render(residual: npt.ArrayLike, *, palette: str = DEFAULT_PALETTE, limit: float = HEATMAP_LIMIT) -> ByteArray:
-    """Heat map of a residual map, without legend.
+    """Heat map of a residual map, without legend: uint8 [H, W, 3], sRGB-encoded.
 
     residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, 0 ideal (white), r > 0 underexposed.
     palette: one of `PALETTES`.
     limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full colour.
-    Returns uint8 [H, W, 3], sRGB-encoded.
     Raises ValueError for a wrong shape, a value that is not a number, an unknown palette or a limit outside (0, 1].
+
+    >>> red, white, blue = render([[-0.5, 0.0, 0.5]])[0].astype(int)
+    >>> bool(red[0] > red[2]), white.tolist(), bool(blue[2] > blue[0])
+    (True, [255, 255, 255], True)
     """
     values = _residual(residual)
     table = _colour_table(palette)
@@ -93,7 +104,7 @@ def overlay(
     threshold: float = DEFAULT_THRESHOLD,
     strength: float = 0.65,
 ) -> ByteArray:
-    """The image, tinted only where |r| > threshold; every other pixel stays exactly as it is.
+    """The image, tinted only where |r| > threshold: uint8 [H, W, 3], sRGB-encoded; every other pixel stays as it is.
 
     image: [H, W, 3] sRGB-encoded, uint8, full-scale uint16 or float in [0, 1].
     residual: [H, W] float in [-1, 1], in lightness; r < 0 overexposed, r > 0 underexposed.
@@ -101,8 +112,11 @@ def overlay(
     limit: in (0, 1], in lightness; every pixel with |r| >= limit has the full tint.
     threshold: in [0, 1], in lightness; pixels with |r| <= threshold are not tinted.
     strength: largest opacity of the tint, in [0, 1]; it grows with |r|.
-    Returns uint8 [H, W, 3], sRGB-encoded.
     Raises ValueError where `render` does, for a threshold or strength outside its range, and when the sizes differ.
+
+    >>> image = np.full((1, 2, 3), 90, np.uint8)
+    >>> overlay(image, [[0.1, 0.4]])[0, 0].tolist()
+    [90, 90, 90]
     """
     values = _residual(residual)
     pixels = _checked(image)
@@ -132,15 +146,20 @@ def with_legend(
     limit: float = HEATMAP_LIMIT,
     threshold: float | None = None,
 ) -> ByteArray:
-    """An image with a legend below it: colour bar, values at the ticks, words "overexposed", "ideal", "underexposed".
+    """An image with a legend below it, uint8 [H', W', 3]: colour bar, values, "overexposed", "ideal", "underexposed".
+
+    H' > H; W' > W only where a narrow image needs room for the text.
 
     image: uint8 [H, W, 3]; it is copied unchanged, centred.
     palette: one of `PALETTES`.
     limit: in (0, 1], in lightness; printed with its sign at both ends of the bar.
     threshold: in [0, 1], in lightness; marked and printed on both sides of the bar if it is at most `limit`. None marks
-    nothing.
-    Returns uint8 [H', W', 3] with H' > H; W' > W only where a narrow image needs room for the text.
+        nothing.
     Raises ValueError for another image, an unknown palette, and a limit or threshold outside its range.
+
+    >>> drawn = with_legend(np.zeros((100, 400, 3), np.uint8))
+    >>> drawn.shape[0] > 100, drawn.shape[1]
+    (True, 400)
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image is {image.dtype} {image.shape}; give uint8 [H, W, 3]")
@@ -164,7 +183,7 @@ def side_by_side(
     caption: str = "",
     long_side: int | None = PANEL_LONG_SIDE,
 ) -> ByteArray:
-    """Image, heat map and overlay in one image with titles, an optional caption and the legend.
+    """Image, heat map and overlay in one image with titles, an optional caption and the legend: uint8 [H', W', 3].
 
     Panels wider than 2.2 : 1 stand one above the other.
 
@@ -176,8 +195,11 @@ def side_by_side(
     strength: largest opacity of the overlay's tint, in [0, 1].
     caption: one line under the panels, for example the score.
     long_side: in pixels; each panel is reduced to it first. None keeps full size.
-    Returns uint8 [H', W', 3], sRGB-encoded.
     Raises ValueError as `overlay` does.
+
+    >>> image, residual = np.full((60, 80, 3), 90, np.uint8), np.full((60, 80), 0.3)
+    >>> side_by_side(image, residual, caption="score 4.2").shape[1] > 3 * 80
+    True
     """
     values = fit(_residual(residual), long_side)
     pixels = as_bytes(fit(_checked(image), long_side))
@@ -218,8 +240,14 @@ def side_by_side(
 def fit(array: npt.NDArray[Any], long_side: int | None = SHOWN_LONG_SIDE) -> npt.NDArray[Any]:
     """An array reduced so that its long side is at most `long_side`, by area averaging; never enlarged.
 
-    array: [H, W] float32, or [H, W, 3] uint8, uint16 or float. Returns the array itself if it fits (or long_side is
-    None), else the same kind of array; uint16 and float images come back as uint8, which is what gets shown.
+    It is the array itself if it fits, else the same kind of array; uint16 and float images come back as uint8, which is
+    what is shown.
+
+    array: [H, W] float32, or [H, W, 3] uint8, uint16 or float.
+    long_side: in pixels; None keeps every array.
+
+    >>> fit(np.zeros((100, 400, 3), np.uint8), 200).shape
+    (50, 200, 3)
     """
     height, width = array.shape[:2]
     if long_side is None or max(height, width) <= long_side:
@@ -231,7 +259,13 @@ def fit(array: npt.NDArray[Any], long_side: int | None = SHOWN_LONG_SIDE) -> npt
 
 
 def as_bytes(image: npt.NDArray[Any]) -> ByteArray:
-    """An image as uint8, rounded. image: uint8 (returned as it is), full-scale uint16, or float in [0, 1]."""
+    """An image as uint8 of the same shape, rounded; uint8 is returned as it is.
+
+    image: [H, W, 3] or [H, W]; uint8, full-scale uint16, or float in [0, 1].
+
+    >>> as_bytes(np.array([[0.0, 0.5, 1.0]])).tolist()
+    [[0, 128, 255]]
+    """
     if image.dtype == np.uint8:
         return image
     result = np.empty(image.shape, dtype=np.uint8)
@@ -352,13 +386,26 @@ def _tint_tables(palette: str, strength: float) -> tuple[npt.NDArray[np.uint16],
 
 
 def text_size(height: int, width: int) -> int:
-    """Font size in pixels for an image of this size: readable when it fills a screen."""
+    """Font size in pixels for an image of this size: readable when it fills a screen.
+
+    height: of the image, in pixels.
+    width: of the image, in pixels.
+
+    >>> text_size(480, 640) <= text_size(3000, 4000)
+    True
+    """
     return max(11, round(0.0105 * (width + height)))
 
 
 @lru_cache(maxsize=32)
 def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font of every legend and caption, at a size in pixels."""
+    """The font of every legend and caption.
+
+    size: in pixels.
+
+    >>> font_of(20).getlength("score") > 0
+    True
+    """
     return ImageFont.load_default(size)
 
 

@@ -14,7 +14,11 @@ _BAND_PIXELS = 24_576
 def gaussian_weights(sigma: float, radius: int) -> npt.NDArray[np.float64]:
     """Weights of a sampled Gaussian, float64 [2 * radius + 1] with sum 1.
 
-    sigma: pixels, > 0. radius: pixels on each side of the centre, >= 0.
+    sigma: standard deviation in pixels, > 0.
+    radius: pixels on each side of the centre, >= 0.
+
+    >>> gaussian_weights(1.0, 1).round(3).tolist()
+    [0.274, 0.452, 0.274]
     """
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -22,10 +26,13 @@ def gaussian_weights(sigma: float, radius: int) -> npt.NDArray[np.float64]:
 
 
 def smooth_valid(plane: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A plane filtered along rows and columns, only where the window lies wholly inside.
+    """A plane filtered along rows and columns, only where the window lies wholly inside: float64 [H - 2r, W - 2r].
 
-    plane: [H, W] float64 with H, W >= len(weights). weights: [2r + 1], symmetric.
-    Returns float64 [H - 2r, W - 2r].
+    plane: [H, W] float64 with H, W >= len(weights).
+    weights: float64 [2r + 1], symmetric.
+
+    >>> smooth_valid(np.ones((5, 6)), gaussian_weights(1.0, 2)).shape
+    (1, 2)
     """
     radius = len(weights) // 2
     height, width = plane.shape[0] - 2 * radius, plane.shape[1] - 2 * radius
@@ -39,9 +46,13 @@ def smooth_valid(plane: npt.NDArray[np.float64], weights: npt.NDArray[np.float64
 
 
 def blur(plane: npt.ArrayLike, sigma: float) -> npt.NDArray[np.float64]:
-    """A plane blurred by a Gaussian, its border mirrored (edge pixel repeated), window cut at 4 sigma.
+    """A plane blurred by a Gaussian, float64 [H, W]; border mirrored (edge pixel repeated), window cut at 4 sigma.
 
-    plane: [H, W] float. sigma: pixels, > 0. Returns float64 [H, W].
+    plane: [H, W] float, any range.
+    sigma: standard deviation in pixels, > 0.
+
+    >>> bool(np.allclose(blur(np.full((8, 8), 0.5), 2.0), 0.5))
+    True
     """
     blurred = np.asarray(plane, dtype=np.float64)
     weights = gaussian_weights(sigma, radius=int(4.0 * sigma + 0.5))

@@ -34,11 +34,16 @@ STRIP_ROWS = 64
 
 
 def box_mean(values: npt.ArrayLike, radius: int) -> FloatArray:
-    """Mean over the (2 * radius + 1)^2 window around every pixel; windows are cut at the borders.
+    """Mean over the (2 * radius + 1)^2 window around every pixel, float32 [h, w]; windows are cut at the borders.
 
-    values: [h, w]. radius: pixels, >= 0; may exceed the picture. Returns float32 [h, w].
     Above DIRECT_RADIUS running sums in float64, so that the cost does not depend on the radius and long sums lose
     nothing; below it sums of at most 81 values in float32.
+
+    values: [h, w] float, any range.
+    radius: pixels, >= 0; may exceed the plane.
+
+    >>> round(float(box_mean(np.eye(3), 1)[1, 1]), 2)
+    0.33
     """
     if radius <= DIRECT_RADIUS:
         return _direct_box_mean(np.asarray(values, dtype=np.float32), radius)
@@ -74,11 +79,21 @@ def _direct_box_mean(values: FloatArray, radius: int) -> FloatArray:
 def linear_coefficients(
     guide: npt.ArrayLike, source: npt.ArrayLike, *, radius: int = RADIUS, eps: float = EPS
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients a, b of the guided filter: a * guide + b is the filtered source.
+    """Coefficients a, b of the guided filter, two float32 [h, w]: a * guide + b is the filtered source.
 
-    guide: [h, w] lightness in [0, 1]. source: [h, w], any range. radius: pixels. eps: > 0, in guide units squared.
-    Returns two float32 [h, w] arrays, averaged over the windows that cover each pixel (He et al. 2013, Eq. 5, 6, 8).
+    They are averaged over the windows that cover each pixel.
+
+    guide: [h, w] lightness in [0, 1].
+    source: [h, w] float, any range.
+    radius: of the window, in pixels.
+    eps: > 0, in lightness squared: contrasts of the guide below its root are smoothed.
     Raises ValueError if the shapes differ or eps is not positive.
+    Source: He, Sun, Tang, Guided image filtering, 2013, Eq. 5, 6, 8.
+
+    >>> guide = np.linspace(0, 1, 64).reshape(8, 8)
+    >>> a, b = linear_coefficients(guide, 2 * guide, radius=2, eps=1e-6)
+    >>> bool(np.allclose(a * guide + b, 2 * guide, atol=0.01))
+    True
     """
     slope, offset, g_centre, s_centre = _windows(guide, source, radius, eps)
     a, b = box_mean(slope, radius), box_mean(offset, radius)
@@ -105,11 +120,18 @@ def _windows(
 
 
 def guided_filter(guide: npt.ArrayLike, source: npt.ArrayLike, *, radius: int, eps: float) -> FloatArray:
-    """The source smoothed where the guide is flat, with the guide's edges kept (one resolution).
+    """The source smoothed where the guide is flat, with the guide's edges kept: float32 [H, W] in the source's units.
 
-    guide: [H, W] lightness in [0, 1]. source: [H, W], any range. radius: pixels. eps: > 0, in guide units squared.
-    Returns float32 [H, W] in the source's units. Raises ValueError as `linear_coefficients` does.
-    Source: He, Sun, Tang 2013.
+    guide: [H, W] lightness in [0, 1].
+    source: [H, W] float, any range.
+    radius: of the window, in pixels.
+    eps: > 0, in lightness squared: contrasts of the guide below its root are smoothed.
+    Raises ValueError if the shapes differ or eps is not positive.
+    Source: He, Sun, Tang, Guided image filtering, 2013.
+
+    >>> step = np.repeat([[0.0, 1.0]], 4, axis=1).repeat(8, axis=0)
+    >>> bool(np.allclose(guided_filter(step, step, radius=2, eps=1e-6), step, atol=0.01))  # its edge is kept
+    True
     """
     a, b = linear_coefficients(guide, source, radius=radius, eps=eps)
     return np.asarray(a * np.asarray(guide, dtype=np.float32) + b)
@@ -124,15 +146,22 @@ def guided_upsample(
     eps: float = EPS,
     strip_rows: int = STRIP_ROWS,
 ) -> FloatArray:
-    """A low-resolution map at the picture's full size, following the picture's edges.
+    """A low-resolution map at the image's full size, following the image's edges: float32 [H, W], not clipped.
 
-    source: [h, w] low-resolution map, any range. low_guide: [h, w] lightness of the shrunk picture.
-    image: [H, W, 3] sRGB-encoded picture (uint8, uint16 or float in [0, 1]), or its lightness [H, W] as float.
-    radius: low-resolution pixels. eps: > 0, in lightness squared. strip_rows: full-resolution rows handled at once;
-    changes memory, never the result.
-    Returns float32 [H, W] in the source's units, not clipped. At equal sizes it returns the source as it is.
-    Memory: the result, one strip, and 2 * h * W floats. Raises ValueError as `linear_coefficients` does.
-    Source: He, Sun 2015, with the change stated at the top of this file.
+    At equal sizes it returns the source as it is. Memory: the result, one strip, and 2 * h * W floats.
+
+    source: [h, w] low-resolution map, any range; the result has its units.
+    low_guide: [h, w] lightness of the shrunk image, in [0, 1].
+    image: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1]; or its lightness [H, W] as float.
+    radius: of the window, in low-resolution pixels.
+    eps: > 0, in lightness squared: contrasts of the guide below its root are smoothed.
+    strip_rows: full-resolution rows handled at once; changes memory, never the result.
+    Raises ValueError if source and low_guide differ in shape or eps is not positive.
+    Source: He, Sun, Fast guided filter, 2015, with the change stated at the top of this file.
+
+    >>> image = np.full((64, 96, 3), 128, np.uint8)
+    >>> guided_upsample(np.full((8, 12), 0.25), np.full((8, 12), 0.5), image).shape
+    (64, 96)
     """
     g, s = np.asarray(low_guide, dtype=np.float32), np.asarray(source, dtype=np.float32)
     a = box_mean(_windows(g, s, radius, eps)[0], radius)

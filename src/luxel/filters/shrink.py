@@ -34,11 +34,18 @@ _CHUNK = 32  # working rows or columns that are made at a time: each needs only 
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:
-    """Size [h, w] at which a picture of [height, width] is given to the network.
+    """Size (h, w) at which an image of height x width pixels is given to the network; never larger than the image.
 
-    The short side becomes working_size; pictures longer than 3 : 1 keep their pixel count at 3 * working_size^2
+    The short side becomes working_size; images longer than 3 : 1 keep their pixel count at 3 * working_size^2
     instead, which leaves their short side more than a limit on the long side would; a side below the network's grid
-    counts as the grid. Never larger than the picture.
+    counts as the grid.
+
+    height: of the image, in pixels.
+    width: of the image, in pixels.
+    working_size: short side in pixels at which the network sees an image.
+
+    >>> working_shape(3000, 4000, 256)
+    (256, 341)
     """
     pixels, short, long = MAX_ASPECT * working_size**2, min(height, width), max(height, width)
     scale = min(1.0, working_size / short, (pixels / (height * width)) ** 0.5, pixels / (GRID * long))
@@ -46,11 +53,16 @@ def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]
 
 
 def shrink(image: npt.NDArray[Any], shape: tuple[int, int]) -> FloatArray:
-    """A picture or a map reduced to `shape` with antialiasing.
+    """An image or a map reduced to `shape` with antialiasing: float32 [h, w, 3] or [h, w].
+
+    Unsigned integers come back in [0, 1]. Memory: [h, w] times GAP^2, and a strip of the image.
 
     image: [H, W, 3] uint8, uint16 (full scale) or float, or one plane [H, W]; in the encoding it has.
-    shape: [h, w], not above [H, W]. Returns float32 [h, w, 3] or [h, w]; unsigned integers come back in [0, 1].
-    Memory: [h, w] times GAP^2, and a strip of the picture.
+    shape: (h, w), not above (H, W).
+
+    >>> small = shrink(np.full((30, 40, 3), 255, np.uint8), (3, 4))
+    >>> small.shape, round(float(small.mean()), 3)
+    ((3, 4, 3), 1.0)
     """
     (height, width), (low_height, low_width) = image.shape[:2], shape
     if shape == (height, width):
@@ -71,9 +83,13 @@ def shrink(image: npt.NDArray[Any], shape: tuple[int, int]) -> FloatArray:
 
 
 def block_side(height: int, width: int, working_size: int) -> int:
-    """Side of the largest blocks whose means are enough to give the network a picture of [height, width].
+    """Side of the largest blocks whose means are enough to give the network an image of height x width pixels.
 
     Returns 8, 4 or 2 where blocks of that size are small beside a working pixel (`BLOCKS`), else 1.
+
+    height: of the image, in pixels.
+    width: of the image, in pixels.
+    working_size: short side in pixels at which the network sees an image.
 
     >>> block_side(3000, 4000, 256), block_side(448, 600, 256)
     (4, 1)
@@ -84,11 +100,12 @@ def block_side(height: int, width: int, working_size: int) -> int:
 
 
 def block_means(image: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
-    """A picture as means over blocks of pixels.
+    """An image as means over blocks of pixels, [ceil(H / side), ceil(W / side), 3].
 
-    image: [H, W, 3] uint8, uint16 (full scale) or float.
+    uint8 stays uint8, all else becomes float32; uint16 comes back in [0, 1].
+
+    image: [H, W, 3] uint8, uint16 (full scale) or float, in the encoding it has.
     side: of a block, in pixels; 1 returns the image itself.
-    Returns [ceil(H / side), ceil(W / side), 3], uint8 for uint8, otherwise float32; uint16 comes back in [0, 1].
 
     >>> block_means(np.full((5, 8, 3), 7, np.uint8), 4).shape
     (2, 2, 3)
@@ -113,17 +130,23 @@ def shrink_blocks(
     *,
     partial_first: tuple[bool, bool] = (False, False),
 ) -> FloatArray:
-    """A picture known by means of blocks, reduced to `shape` as `shrink` reduces the picture itself.
+    """An image known by means of blocks, reduced to `shape` as `shrink` reduces the image itself: float32 [h, w, 3].
+
+    Unsigned integers come back in [0, 1]. Equal to `shrink` where the cells that it averages are whole blocks;
+    elsewhere blocks on the border of two cells count to both by their area.
 
     image: [ceil(H / side), ceil(W / side), 3] uint8, uint16 (full scale) or float: means over side x side pixels; in
-        the last row and column over what is left of the picture.
-    size: [H, W] of the picture.
-    shape: [h, w], not above [H, W].
+        the last row and column over what is left of the image.
+    size: (H, W) of the image, in pixels.
+    shape: (h, w), not above (H, W).
     side: of a block, in pixels.
     partial_first: for rows and for columns, whether it is the first block, not the last, that is over what is left:
-        as in a picture that was turned.
-    Returns float32 [h, w, 3]; unsigned integers come back in [0, 1]. Equal to `shrink` where the cells that it averages
-    are whole blocks; elsewhere blocks on the border of two cells count to both by their area.
+        as in an image that was rotated.
+
+    >>> image = np.arange(64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    >>> blocks = block_means(image, 2)
+    >>> bool(np.allclose(shrink_blocks(blocks, (64, 64), (8, 8), 2), shrink(image, (8, 8))))
+    True
     """
     rows = _weights(size[0], shape[0], side, partial_first[0])
     columns = _weights(size[1], shape[1], side, partial_first[1])

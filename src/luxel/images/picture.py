@@ -23,14 +23,15 @@ BYTES_PER_PIXEL = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A picture as a person sees it.
+    """An image file as a person sees it.
 
     pixels: [H, W, 3] uint8, uint16 or float32 in [0, 1]; sRGB-encoded; upright (EXIF orientation applied).
-    path: the file. format: "JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF", "GIF", "BMP", "EXR", "HDR" or "RAW".
+    path: the file.
+    format: "JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF", "GIF", "BMP", "EXR", "HDR" or "RAW".
     bits: bits per channel stored in the file (RGBE: 8; RAW: 16, the depth of the rendering).
     notes: what was done to the stored values, in order, e.g. "ICC Display P3 -> sRGB"; empty if nothing was.
     full_size: (height, width) in the file, upright, where `read` was asked for fewer pixels; else None.
-    blocks: where `read` was asked for fewer pixels, the picture as means over blocks of `filters.shrink.block_side`
+    blocks: where `read` was asked for fewer pixels, the image as means over blocks of `filters.shrink.block_side`
         pixels, [h, w, 3] in the same encoding: several times as fine as `pixels`, for what must be counted; else None.
     """
 

@@ -27,20 +27,29 @@ def read(
     working_size: int | None = None,
     raw: RawRendering = "neutral",
 ) -> Picture:
-    """The picture as a person sees it: sRGB-encoded, upright, three channels.
+    """The image as a person sees it: sRGB-encoded, upright, three channels, as a `Picture`.
+
+    Its pixels [H, W, 3] are uint8 or uint16 as the file has them (RAW: uint16); float32 in [0, 1] for scene light (EXR,
+    HDR, float TIFF), which is exposed by `rendering.auto_exposure`, and for an image that was shrunk. `docs/formats.md`
+    has every rule.
 
     path: JPEG, PNG, WebP, TIFF, HEIC (extra `heif`), AVIF, GIF, BMP, OpenEXR, Radiance HDR or camera RAW, found by
         content.
-    max_megapixels: larger pictures are an error before anything is decoded, 10^6 pixels.
-    working_size: None for every pixel; or a short side in pixels, for the picture as the network sees it: shrunk to
+    max_megapixels: larger images are an error before anything is decoded, 10^6 pixels.
+    working_size: None for every pixel; or a short side in pixels, for the image as the network sees it: shrunk to
         `filters.shrink.working_shape`, decoded at reduced size where that is as good (JPEG; RAW at half size). Within
         1/255 on average of what `filters.shrink.shrink` makes of every pixel.
     raw: what stands for a camera RAW file: "neutral", its sensor data rendered without a maker's tone curve, or
         "preview", the JPEG that the camera put into the file.
-    Returns pixels [H, W, 3]: uint8 or uint16 as the file has them (RAW: uint16); float32 in [0, 1] for scene light
-    (EXR, HDR, float TIFF), which is exposed by `rendering.auto_exposure`, and for a picture that was shrunk.
-    `docs/formats.md` has every rule.
-    Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not a picture.
+    Raises ImageError: missing, folder, unreadable, empty, truncated, damaged, too large, unsupported, not an image.
+
+    >>> import tempfile
+    >>> from luxel import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/grey.png", np.full((4, 6, 3), 118, np.uint8))
+    ...     picture = read(f"{folder}/grey.png")
+    >>> picture.format, picture.size, picture.pixels.dtype.name
+    ('PNG', (4, 6), 'uint8')
     """
     where = Path(path)
     options = ReadOptions(max_megapixels=max_megapixels, working_size=working_size, raw=raw)
@@ -49,11 +58,15 @@ def read(
 
 
 def from_pillow(image: "Image.Image", *, working_size: int | None = None) -> Picture:
-    """A picture that Pillow holds in memory, as `read` gives the same picture in a file.
+    """An image that Pillow holds in memory, as `read` gives the same image in a file.
 
     image: of any mode with known full scale; its EXIF orientation and ICC profile hold, alpha is composited on white.
     working_size: as in `read`.
     Raises ImageError for a mode that is not supported.
+
+    >>> from PIL import Image
+    >>> from_pillow(Image.new("L", (6, 4), 118)).pixels.shape
+    (4, 6, 3)
     """
     from luxel.images.formats import pillow
 
@@ -98,10 +111,23 @@ def _rendered(where: Path, raster: Raster, options: ReadOptions) -> Picture:
 def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> npt.NDArray[np.float32]:
     """The light a file stores: float32 [H, W, 3], linear, sRGB primaries, >= 0, upright; never exposed or clipped.
 
-    path: OpenEXR, Radiance HDR and float TIFF (any scale; 1.0 means what the file means by it), or camera RAW (1.0 is
-    sensor saturation). max_megapixels: reject larger pictures before decoding (10^6 pixels).
     NaN and negative values become 0, +inf the largest finite value. Colours outside sRGB primaries clip to 0 in the
-    channel that would be negative. Raises ImageError as `read` does, and for files that store display-encoded pictures.
+    channel that would be negative.
+
+    path: OpenEXR, Radiance HDR and float TIFF (any scale; 1.0 means what the file means by it), or camera RAW (1.0 is
+        sensor saturation).
+    max_megapixels: larger images are rejected before decoding, 10^6 pixels.
+    Raises ImageError as `read` does, and for files that store display-encoded images.
+
+    >>> import tempfile
+    >>> from luxel import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/display.png", np.zeros((4, 4, 3), np.uint8))
+    ...     try:
+    ...         read_linear(f"{folder}/display.png")
+    ...     except ImageError as error:
+    ...         print(str(error).partition(": ")[2])
+    PNG stores a display picture, not light; use read() and photometry.to_linear()
     """
     where = Path(path)
     with reading(where):

@@ -18,13 +18,21 @@ _FLOAT_TOLERANCE = 1e-4  # rounding of a computation that ends at 0 or 1
 
 
 def write(path: str | os.PathLike[str], pixels: npt.ArrayLike) -> None:
-    """Write a picture, in the format of the suffix: .png, .jpg, .tif or .webp; returns nothing.
+    """Writes an image, atomically, in the format of the suffix; returns nothing.
 
+    path: a file that ends in .png, .jpg, .tif or .webp.
     pixels: [H, W] or [H, W, 3], sRGB-encoded, uint8, uint16 or float in [0, 1]. PNG and TIFF keep 8 and 16 bit exactly;
-    WebP (lossless) and JPEG (quality 95, full chroma) hold 8 bit. Float: TIFF keeps any values as float32, as a picture
-    with an sRGB profile if it has three channels, as plain data if it has one; elsewhere it is rounded, to 16 bit in
-    PNG and 8 bit in JPEG and WebP. The file appears atomically. Raises ImageError: unknown suffix, wrong
-    shape, type or values, folder missing, disk full.
+        WebP (lossless) and JPEG (quality 95, full chroma) hold 8 bit. Float: TIFF keeps any values as float32, as an
+        image with an sRGB profile if it has three channels, as plain data if it has one; elsewhere it is rounded, to 16
+        bit in PNG and 8 bit in JPEG and WebP.
+    Raises ImageError: unknown suffix, wrong shape, type or values, folder missing, disk full.
+
+    >>> import tempfile
+    >>> from luxel import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(f"{folder}/grey.png", np.full((4, 6, 3), 118, np.uint8))
+    ...     images.read(f"{folder}/grey.png").pixels[0, 0].tolist()
+    [118, 118, 118]
     """
     target = Path(path)
     name = printable(target)

@@ -99,13 +99,20 @@ class ExposureLoss(nn.Module):
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode on everything but the frozen network."""
+        """Sets training mode on everything but the frozen network; returns the module.
+
+        mode: True for training, False for evaluation.
+        """
         super().train(mode)
         self.network.eval()
         return self
 
     def residual(self, images: Tensor) -> Tensor:
-        """The residual maps [B, 1, H, W] in [-1, 1], differentiable to `images`; with working_size, maps at that."""
+        """The residual maps [B, 1, H, W] in [-1, 1], differentiable to `images`; with working_size, maps at that.
+
+        images: [B, 3, H, W], sRGB-encoded, in [0, 1], H and W >= 8.
+        Raises LuxelError for wrong shapes and for values below -1 or above 2.
+        """
         if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[-2:]) < MIN_SIDE:
             raise LuxelError(f"ExposureLoss: images of shape {tuple(images.shape)}; give [B, 3, H, W] with H, W >= 8")
         self._check_range(images)
@@ -117,6 +124,11 @@ class ExposureLoss(nn.Module):
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
+        """The loss, float32: a scalar, or [B] with reduction "none".
+
+        images: [B, 3, H, W], sRGB-encoded, in [0, 1], H and W >= 8.
+        Raises LuxelError for wrong shapes and for values below -1 or above 2.
+        """
         error = (self.residual(images).abs() - self.margin).clamp(min=0).mean(dim=(1, 2, 3))
         return error.mean() if self.reduction == "mean" else error
 

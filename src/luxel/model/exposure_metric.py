@@ -12,17 +12,23 @@ from luxel.residual import DEFAULT_THRESHOLD, SCORE_BEST, SCORE_OVER, SCORE_UNDE
 
 
 class ExposureResidual(Metric):
-    """How well exposed the pictures seen so far are, by the shipped network; lower is better.
+    """How well exposed the images seen so far are, by luxel's network; lower is better.
 
-    update(images): [B, 3, H, W], sRGB-encoded, in [0, 1]; batches may differ in size. compute() returns a dict of
-    scalars over pictures: "residual" (mean absolute residual), "score" (`luxel.residual.people_score`), "over" and
-    "under" (shares of the picture with r < -threshold and r > threshold). Keeps six sums, never a picture, and adds up
-    over processes.
+    It keeps six sums, never an image, and adds up over processes.
 
-    metric = ExposureResidual()
-    for batch in enhanced_pictures:
-        metric.update(batch)
-    print(metric.compute())
+    weights: a .safetensors file written by luxel; None for the shipped weights.
+    threshold: |r| above which a pixel counts as over- or underexposed, in (0, 1), in lightness.
+    options: what torchmetrics.Metric takes.
+    Raises WeightsError for weights that cannot be used.
+    Source: paper 5.3 (1), Fig. 8.
+
+    >>> import torch, luxel
+    >>> metric = luxel.ExposureResidual()
+    >>> for batch in (torch.full((2, 3, 64, 64), 0.1), torch.full((1, 3, 48, 80), 0.1)):
+    ...     metric.update(batch)
+    >>> means = metric.compute()
+    >>> sorted(means), bool(means["under"] > 0.9)
+    (['over', 'residual', 'score', 'under'], True)
     """
 
     is_differentiable = False
@@ -47,7 +53,10 @@ class ExposureResidual(Metric):
 
     @torch.inference_mode()
     def update(self, images: Tensor) -> None:
-        """Add a batch of pictures."""
+        """Adds a batch of images.
+
+        images: [B, 3, H, W], sRGB-encoded, in [0, 1]; batches may differ in size.
+        """
         maps = self.exposure.residual(images).flatten(1)
         self.residual += maps.abs().mean(1).sum().double()
         under, over = maps.clamp(min=0).mean(1), (-maps).clamp(min=0).mean(1)
@@ -58,7 +67,11 @@ class ExposureResidual(Metric):
         self.pictures += len(images)
 
     def compute(self) -> dict[str, Tensor]:
-        """The means over all pictures added; nan before the first."""
+        """The means over all images added, a dict of scalars; nan before the first.
+
+        "residual" is the mean absolute residual, "score" `luxel.residual.people_score`, "over" and "under" the shares
+        of the image with r < -threshold and r > threshold.
+        """
         residual = self.residual / self.pictures
         return {
             "residual": residual,

@@ -18,7 +18,21 @@ from luxel.model.structure import StructureModule
 def save_weights(
     network: PIEANet, path: Path, *, wavelet: str, without: str, facts: dict[str, Any] | None = None
 ) -> None:
-    """Write a network's weights as safetensors; what `load_model` needs to build it goes into the file's metadata."""
+    """Writes a network's weights as safetensors; what `load_model` needs to build it goes into the file's metadata.
+
+    network: whose weights they are.
+    path: the file, .safetensors.
+    wavelet: name of the wavelet it was built with.
+    without: the ablation it was built as, "none" for the whole network.
+    facts: what else the file says of itself, as JSON values.
+    Raises WeightsError if the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(load_model(), Path(folder) / "copy.safetensors", wavelet="haar", without="none")
+    ...     type(load_model(Path(folder) / "copy.safetensors")).__name__
+    'PIEANet'
+    """
     architecture = {
         "wavelet": wavelet,
         "without": without,
@@ -33,7 +47,15 @@ def save_weights(
 
 
 def load_into(network: PIEANet, path: Path | None = None) -> None:
-    """Load weights into a network of the same shape; None is the shipped weights. WeightsError if they do not fit."""
+    """Loads weights into a network of the same shape.
+
+    network: built with the widths of the weights.
+    path: a .safetensors file written by luxel; None for the shipped weights.
+    Raises WeightsError if the file cannot be read or the weights do not fit.
+
+    >>> network = build()
+    >>> load_into(network)
+    """
     path = locate(path, suffix=".safetensors")
     try:
         state = load_file(path)
@@ -48,7 +70,14 @@ def load_into(network: PIEANet, path: Path | None = None) -> None:
 def load_model(weights: str | Path | None = None) -> PIEANet:
     """The torch network with weights, ready for inference: [B, 3, H, W] in [0, 1] to [B, 1, H, W] in [-1, 1].
 
-    weights: a .safetensors file written by luxel, or None for the shipped ones. Raises WeightsError.
+    weights: a .safetensors file written by luxel, or None for the shipped ones.
+    Raises WeightsError if the file cannot be read or is not luxel's.
+
+    >>> import torch
+    >>> with torch.inference_mode():
+    ...     residual = load_model()(torch.full((1, 3, 64, 96), 0.1))
+    >>> list(residual.shape), bool(residual.mean() > 0.1)
+    ([1, 1, 64, 96], True)
     """
     path = locate(weights, suffix=".safetensors")
     try:

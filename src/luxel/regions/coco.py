@@ -32,16 +32,29 @@ class _DegenerateError(ValueError):
 def coco_masks(
     path: Path, picture: str | Path | None = None, *, warn: Callable[[str], None] = lambda message: None
 ) -> dict[str, Mask]:
-    """The masks of one picture: category name -> bool [H, W], at the size the JSON states.
+    """The masks of one image, category name -> bool [H, W], at the size the JSON states.
 
-    Annotations of one category become one mask; a category without annotations in this picture is an empty one.
+    Annotations of one category become one mask; a category without annotations in this image is an empty one.
+
     path: the JSON, in UTF-8, UTF-16 or UTF-32. Numbers may be written as text.
     picture: which image, by file name or its stem, and by folders where several have that name; None where the JSON
-    holds one.
+        holds one.
     warn: called with one line for each shape that covers nothing and is left out, and where the folders of the picture
-    and of the image differ.
-    Raises RegionsError: not COCO JSON, no such picture, an annotation that cannot be read or belongs to no image or
+        and of the image differ.
+    Raises RegionsError: not COCO JSON, no such image, an annotation that cannot be read or belongs to no image or
     category (with its place).
+
+    >>> import json, tempfile
+    >>> coco = {
+    ...     "images": [{"id": 1, "file_name": "a.jpg", "height": 2, "width": 4}],
+    ...     "categories": [{"id": 1, "name": "sky"}],
+    ...     "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "coco.json"
+    ...     _ = file.write_text(json.dumps(coco))
+    ...     coco_masks(file)["sky"].astype(int).tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0]]
     """
     try:
         data = json.loads(path.read_bytes())

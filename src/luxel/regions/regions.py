@@ -31,10 +31,14 @@ _STRIP_ROWS = 256
 
 
 class LabelRegions(Mapping[str, Mask]):
-    """Regions that do not overlap, kept as one label picture: name -> bool [H, W], made when asked for.
+    """Regions that do not overlap, kept as one label image: a mapping name -> bool [H, W], made when asked for.
 
-    labels: [H, W] integers. names: label -> name; labels without a name belong to no region, labels of one name to one
-    region.
+    labels: [H, W] integers.
+    names: label -> name; labels without a name belong to no region, labels of one name to one region.
+
+    >>> regions = LabelRegions(np.array([[1, 1, 2]]), {1: "sky", 2: "face"})
+    >>> list(regions), regions["sky"].tolist()
+    (['sky', 'face'], [[True, True, False]])
     """
 
     def __init__(self, labels: npt.NDArray[Any], names: Mapping[int, str]) -> None:
@@ -54,16 +58,24 @@ class LabelRegions(Mapping[str, Mask]):
         return len(self._by_name)
 
     def labels_of(self, name: str) -> list[int]:
-        """The labels of a region."""
+        """The labels of a region.
+
+        name: of the region.
+        """
         return self._by_name[name]
 
 
 @dataclass(frozen=True, slots=True)
 class RegionStatistics:
-    """What a map says about one region.
+    """What a map says about one region. All values but the area are None if it has no pixels.
 
-    area: its share of the picture. over, under: shares of its pixels beyond the two thresholds. mean: of r.
-    mean_abs: of |r|. score: holistic score of the region alone, in [0, 10]. The values are None if it has no pixels.
+    name: of the region.
+    area: its share of the image, in [0, 1].
+    over: share of its pixels with r < -threshold, in [0, 1].
+    under: share of its pixels with r > threshold, in [0, 1].
+    mean: mean of r, in [-1, 1], in lightness.
+    mean_abs: mean of |r|, in [0, 1], in lightness.
+    score: holistic score of the region alone, in [0, 10].
     """
 
     name: str
@@ -96,8 +108,15 @@ def statistics(
 ) -> list[RegionStatistics]:
     """Statistics of a map for every region, in the order of the regions.
 
-    residual: [H, W] in [-1, 1]. regions: name -> bool [H, W]. over, under: |r| beyond which a pixel counts.
+    residual: [H, W] in [-1, 1], in lightness.
+    regions: name -> bool [H, W].
+    over: |r| above which a pixel counts as overexposed, in lightness.
+    under: |r| above which a pixel counts as underexposed, in lightness.
     Raises RegionsError where a mask has another size than the map.
+
+    >>> regions = LabelRegions(np.array([[1, 1, 2]]), {1: "sky", 2: "face"})
+    >>> [found.sentence() for found in statistics([[-0.5, 0.0, 0.0]], regions)]
+    ['sky: 50 % overexposed', 'face: well exposed']
     """
     values = np.asarray(residual, dtype=np.float32)
     if isinstance(regions, LabelRegions):
@@ -118,16 +137,27 @@ def read_regions(
     names: str | Path | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Mapping[str, Mask]:
-    """Regions from a file, fitted to a map.
+    """Regions from a file, fitted to a map: a mapping name -> bool [H, W].
 
-    path: a label picture (.png, .tif, .bmp, .gif with one channel or a palette; its numbers are the labels), or COCO
-    JSON (.json). shape: (height, width) of the map; regions of another size and the same aspect ratio are scaled to it,
-    nearest neighbour. picture: which image of COCO JSON, by file name or its stem; not needed where it holds one.
-    names: JSON or TOML with label -> name, or a list of names from label 0; without it, a file of the label picture's
-    name that ends in .json or .toml; without that either, labels from 1 are "region 1", "region 2" ...; 0 means no
-    region. warn: called with one line for each shape of COCO JSON that is left out, see `coco_masks`.
-    Returns name -> bool [H, W]. Raises RegionsError: missing, damaged, several channels, no names that occur, another
-    aspect ratio, no such picture in the JSON, an annotation that cannot be read.
+    path: a label image (.png, .tif, .bmp, .gif with one channel or a palette; its numbers are the labels), or COCO JSON
+        (.json).
+    shape: (height, width) of the map in pixels; regions of another size and the same aspect ratio are scaled to it,
+        nearest neighbour.
+    picture: which image of COCO JSON, by file name or its stem; not needed where it holds one.
+    names: JSON or TOML with label -> name, or a list of names from label 0; without it, a file of the label image's
+    name
+        that ends in .json or .toml; without that either, labels from 1 are "region 1", "region 2" ...; 0 means no
+        region.
+    warn: called with one line for each shape of COCO JSON that is left out, see `coco_masks`.
+    Raises RegionsError: missing, damaged, several channels, no names that occur, another aspect ratio, no such image in
+    the JSON, an annotation that cannot be read.
+
+    >>> import tempfile
+    >>> from luxel import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/labels.png", np.array([[1, 1, 2, 2]], np.uint8))
+    ...     sorted(read_regions(f"{folder}/labels.png", (2, 8)))
+    ['region 1', 'region 2']
     """
     path = Path(path)
     if not path.is_file():
@@ -153,19 +183,30 @@ def read_regions(
 
 
 def label_regions(labels: npt.NDArray[Any], shape: tuple[int, int], *, prefix: str = "block") -> LabelRegions:
-    """Regions from numbered blocks such as superpixels: "block 0", "block 1" ..., scaled to a map.
+    """Regions from numbered blocks such as superpixels, scaled to a map: "block 0", "block 1" ...
 
-    labels: [h, w] integers >= 0. shape: (height, width) of the map. Raises RegionsError for another aspect ratio.
+    labels: [h, w] integers >= 0.
+    shape: (height, width) of the map in pixels.
+    prefix: first word of the names.
+    Raises RegionsError for another aspect ratio.
+
+    >>> list(label_regions(np.array([[0, 1]]), (2, 4)))
+    ['block 0', 'block 1']
     """
     names = {int(label): f"{prefix} {label}" for label in np.unique(labels)}
     return LabelRegions(fit_labels(labels, shape, prefix), names)
 
 
 def fit_labels(labels: npt.NDArray[Any], shape: tuple[int, int], place: str | Path) -> npt.NDArray[Any]:
-    """Labels or a mask at the size of a map, nearest neighbour.
+    """Labels or a mask at the size of a map, nearest neighbour: the array itself if it fits, else the same type [H, W].
 
-    labels: [h, w]. shape: (height, width) of the map. place: where they are from, for the message.
-    Returns the array itself if it fits, else the same type [H, W]. Raises RegionsError for another aspect ratio.
+    labels: [h, w], any type.
+    shape: (height, width) of the map in pixels.
+    place: where they are from, for the message.
+    Raises RegionsError for another aspect ratio.
+
+    >>> fit_labels(np.array([[1, 2]]), (2, 4), "labels.png").tolist()
+    [[1, 1, 2, 2], [1, 1, 2, 2]]
     """
     height, width = labels.shape
     if (height, width) == shape:

@@ -66,7 +66,10 @@ class ZoneRules:
     smoothness: float = 0.1
 
     def guide(self, y: npt.NDArray[np.float32]) -> FloatArray:
-        """The map whose edges the pull follows, from the lightness of the fused picture: here that lightness itself."""
+        """The map whose edges the pull follows, float32 [H, W]: here the lightness of the fused image itself.
+
+        y: [H, W] float32, lightness of the fused image, in [0, 1].
+        """
         return y
 
 
@@ -93,6 +96,9 @@ class Preliminary:
 class Reference(Preliminary):
     """A reference image, with what it was made from.
 
+    fused: float32 [H, W, 3], sRGB-encoded, in [0, 1]; fused bracket and frame at EV 0 blended.
+    labels: int32 [H, W], number of the block of every pixel, 0 ... n-1.
+    untouched: bool [H, W], the small light sources that no decision moves.
     image: float32 [H, W, 3], sRGB-encoded, in [0, 1].
     shift: float32 [n], change of lightness Y' decided for each block.
     """
@@ -102,7 +108,16 @@ class Reference(Preliminary):
 
 
 def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.bool_]:
-    """The connected parts of a mask that cover less than `largest` of the picture; bool [H, W] to bool [H, W]."""
+    """The connected parts of a mask that cover less than `largest` of the image, bool [H, W].
+
+    mask: bool [H, W].
+    largest: share of the image, in [0, 1].
+
+    >>> mask = np.zeros((10, 10), bool)
+    >>> mask[0, 0] = mask[5:, :] = True
+    >>> int(small_spots(mask, 0.1).sum())
+    1
+    """
     labels, _ = ndimage.label(mask)
     small = np.bincount(labels.ravel()) < largest * mask.size
     small[0] = False
@@ -112,10 +127,15 @@ def small_spots(mask: npt.NDArray[np.bool_], largest: float) -> npt.NDArray[np.b
 def decide_zones(
     fused: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], rules: ZoneRules = ZoneRules()
 ) -> FloatArray:
-    """Change of lightness for every block (rule 2): pull (target - mean) + strength (mean - block mean).
+    """Change of lightness for every block (rule 2), float32 [n]: pull (target - mean) + strength (mean - block mean).
 
-    fused: float32 [H, W, 3], the preliminary reference, sRGB-encoded. labels: int32 [H, W].
-    Returns float32 [n], in lightness.
+    fused: float32 [H, W, 3], the preliminary reference, sRGB-encoded, in [0, 1].
+    labels: int32 [H, W], number of the block of every pixel.
+    rules: `target`, `pull` and `strength` of it count.
+
+    >>> halves = np.repeat([[0.2, 0.6]], 4, axis=0)[..., None].repeat(3, axis=2).astype(np.float32)
+    >>> decide_zones(halves, np.array([[0, 1]] * 4, np.int32)).round(3).tolist()[0] > 0  # the dark half is lifted
+    True
     """
     y = lightness(fused)
     mean = np.float32(y.mean(dtype=np.float64))
@@ -131,10 +151,18 @@ def apply_zones(
     untouched: npt.NDArray[np.bool_],
     rules: ZoneRules = ZoneRules(),
 ) -> FloatArray:
-    """The fused picture with its blocks' lightness changed (rules 3 and 4).
+    """The fused image with its blocks' lightness changed (rules 3 and 4): float32 [H, W, 3], sRGB-encoded, in [0, 1].
 
-    fused: float32 [H, W, 3], sRGB-encoded. labels: int32 [H, W]. shift: float32 [n], in lightness.
-    untouched: bool [H, W], pixels to leave alone. Returns float32 [H, W, 3], sRGB-encoded, in [0, 1].
+    fused: float32 [H, W, 3], sRGB-encoded, in [0, 1].
+    labels: int32 [H, W], number of the block of every pixel.
+    shift: float32 [n], change of lightness of each block.
+    untouched: bool [H, W], pixels to leave alone.
+    rules: of the smoothing.
+
+    >>> fused, labels = np.full((32, 32, 3), 0.25, np.float32), np.zeros((32, 32), np.int32)
+    >>> lifted = apply_zones(fused, labels, np.float32([0.1]), np.zeros((32, 32), bool))
+    >>> round(float(lifted.mean()), 2)
+    0.35
     """
     y = lightness(fused)
     free = 1 - ndimage.gaussian_filter(untouched.astype(np.float32), 1)
@@ -159,6 +187,10 @@ def preliminary_of_light(
     rules: `own_tones` and `small` of it count.
     ceiling: linear light at which the source itself ends: where the darkest fused frame clips for HDR, 1.0 for a
         photograph taken back to linear light.
+
+    >>> ramp = np.linspace(0.001, 1, 64 * 96, dtype=np.float32).reshape(64, 96, 1).repeat(3, axis=2)
+    >>> preliminary_of_light(ramp, ceiling=PHOTO_CEILING).fused.shape
+    (64, 96, 3)
     """
     light = np.asarray(linear, dtype=np.float32)
     fused = blend_own_tones(fuse_linear(light), to_srgb(light), rules)
@@ -175,8 +207,11 @@ def preliminary_of_bracket(
     frames: aligned exposures, uint8 [H, W, 3], sRGB-encoded, darkest first.
     evs: stops of the frames, 0 = metered; the frame nearest to 0 gives the scene's own tones.
     rules: `own_tones` and `small` of it count.
-
     Raises DatasetError as `fuse` does.
+
+    >>> frames = [np.full((64, 96, 3), value, np.uint8) for value in (60, 110, 180)]
+    >>> preliminary_of_bracket(frames, [-2, 0, 2]).labels.shape
+    (64, 96)
     """
     fused = fuse(frames)
     nearest = frames[int(np.argmin(np.abs(np.asarray(evs))))]
@@ -192,6 +227,10 @@ def blend_own_tones(
     fused: float32 [H, W, 3], sRGB-encoded, in [0, 1].
     own: the frame at EV 0, same form.
     rules: `own_tones` of it is the share.
+
+    >>> fused, own = np.full((4, 4, 3), 0.5, np.float32), np.zeros((4, 4, 3), np.float32)
+    >>> round(float(blend_own_tones(fused, own, ZoneRules(own_tones=0.5)).mean()), 3)
+    0.25
     """
     share = np.float32(rules.own_tones)
     return np.asarray((1 - share) * fused + share * own, dtype=np.float32)
@@ -203,8 +242,12 @@ def with_shifts(preliminary: Preliminary, shift: npt.ArrayLike, rules: ZoneRules
     preliminary: fused image and blocks, or another reference of them.
     shift: [n], change of lightness Y' of each block.
     rules: of the smoothing.
-
     Raises ValueError if there is not one number for every block.
+
+    >>> fused, labels = np.full((32, 32, 3), 0.25, np.float32), np.zeros((32, 32), np.int32)
+    >>> plain = Preliminary(fused, labels, np.zeros((32, 32), bool))
+    >>> round(float(with_shifts(plain, [0.1]).image.mean()), 2)
+    0.35
     """
     changes = np.asarray(shift, dtype=np.float32)
     if changes.shape != (preliminary.blocks,):
@@ -214,7 +257,11 @@ def with_shifts(preliminary: Preliminary, shift: npt.ArrayLike, rules: ZoneRules
 
 
 def make_reference(linear: npt.ArrayLike, rules: ZoneRules = ZoneRules(), *, ceiling: float = HDR_CEILING) -> Reference:
-    """The reference of a scene's linear light by the plain rules; parameters as `preliminary_of_light`.
+    """The reference of a scene's linear light by the plain rules.
+
+    linear: [H, W, 3] linear light, sRGB primaries, 1.0 = saturation at EV 0.
+    rules: how blocks are brought to their zones.
+    ceiling: linear light at which the source itself ends, as in `preliminary_of_light`.
 
     >>> import numpy as np
     >>> ramp = np.repeat(np.linspace(0.001, 1, 64 * 96, dtype=np.float32).reshape(64, 96, 1), 3, axis=2)
