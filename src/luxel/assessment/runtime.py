@@ -40,6 +40,7 @@ class OnnxRuntimeNetwork:
     backend = "onnxruntime"
 
     def __init__(self, path: Path, threads: int | None) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report its use, and write a file into /tmp
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
