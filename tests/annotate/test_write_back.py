@@ -1,17 +1,21 @@
 """From submissions to the dataset: decisions, layers, agreement; the dataset stays sound."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from luxel.annotate.store.database import Database
+from luxel.annotate.store.material import current_label
+from luxel.annotate.store.tables import Scene
 from luxel.annotate.write_back import RECORD, write_back
 from luxel.dataset.check.check import check_dataset
 from luxel.dataset.folder.manifest import MANIFEST, read_json, read_manifest, scene_folder
 from luxel.dataset.folder.scene_files import read_blocks, read_residual, read_zones
 from luxel.dataset.labels.layers import layer_folder, read_layers
+from luxel.errors import DatasetError
 from luxel.residual_files import SCALE
 from stand_ins.annotators import annotate, brush, task_of, zones
 
@@ -98,3 +102,21 @@ def test_agreement_is_stored_beside(database: Database, dataset: Path) -> None:
     raw = target["segments"]["anna"]["raw"]
     assert round(3000 / SCALE, 5) in raw
     assert record["habits"]["reference"]["bert"]["offset"] > 0 > record["habits"]["reference"]["anna"]["offset"]
+
+
+@pytest.mark.parametrize("block", [9999, -1, 1], ids=["beyond", "negative", "twice"])
+def test_decisions_of_wrong_blocks_are_a_note(block: int, database: Database, dataset: Path) -> None:
+    """Block numbers come from a file that a person may have edited: never an index without a look."""
+    names = [scene_of(database, annotate(database, dataset, "anna", [zones([2], 3000)], "reference").task_id)]
+    annotate(database, dataset, "bert", [brush(9000)], "residual")
+    zones_file = scene_folder(dataset, names[0]) / "zones.json"
+    record = read_json(zones_file)
+    record["decisions"][0]["block"] = block
+    zones_file.write_text(json.dumps(record))
+    written = write_back(database, dataset)
+    assert (written.references, written.layers) == (0, 1)
+    assert any("zones.json" in note and "keep exactly one for each" in note for note in written.notes)
+    with database.reading() as session:
+        scene = session.scalars(select(Scene).where(Scene.name == names[0], Scene.active)).one()
+        with pytest.raises(DatasetError, match=r"zones\.json: \d+ decisions for \d+ blocks; keep exactly one"):
+            current_label(dataset, scene, None)

@@ -29,13 +29,15 @@ from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.tables import Adjudication
 from luxel.annotate.store.targets import Target, adjudication_of, targets
 from luxel.dataset.folder.manifest import scene_folder, sha256_of, write_json
-from luxel.dataset.folder.scene_files import BLOCKS, FUSED, read_blocks, read_zones, write_zones
+from luxel.dataset.folder.scene_files import BLOCKS, FUSED, read_blocks, write_zones, zones_by_block
 from luxel.dataset.folder.upkeep import relabel, rereference
 from luxel.dataset.labels.layers import Layer, layer_folder, new_layer_id, write_layer
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.dataset.reference.zone_decisions import ZoneDecision, zone_of_lightness
-from luxel.errors import DatasetError
+from luxel.errors import DatasetError, LuxelError
+from luxel.jobs.atomic import is_disk_full
 from luxel.jobs.lock import locked
+from luxel.jobs.records import read_json
 from luxel.photometry import lightness
 from luxel.residual_files import SCALE
 
@@ -86,12 +88,17 @@ def write_back(
         with locked(dataset, DatasetError):
             for target in current:
                 decided = adjudication_of(session, target.scene, target.frame)
-                if target.frame is None:
-                    if write_decisions(dataset, target, known["reference"], decided):
-                        referenced.append(target.scene.name)
-                else:
-                    layers += _write_layers(dataset, target, decided)
-                    relabelled.add(target.scene.name)
+                try:
+                    if target.frame is None:
+                        if write_decisions(dataset, target, known["reference"], decided):
+                            referenced.append(target.scene.name)
+                    else:
+                        layers += _write_layers(dataset, target, decided)
+                        relabelled.add(target.scene.name)
+                except LuxelError as error:
+                    if is_disk_full(error):
+                        raise
+                    notes.append(f"{target.name}: {error}")
         record = record_of(session, found, known)
     changed = 0
     for names, stage in ((referenced, rereference), (sorted(relabelled - set(referenced)), relabel)):
@@ -124,8 +131,8 @@ def write_decisions(dataset: Path, target: Target, known: Mapping[str, Habit], d
     touched = made.status == TOUCHED
     if not touched.any():
         return False
-    old = {decision.block: decision for decision in read_zones(folder)}
     before = read_blocks(folder, (target.scene.height, target.scene.width))
+    old = zones_by_block(folder, int(before.max()) + 1)
     fine = _is_finer(touched, made.codes, segmentation.medium)
     labels = segmentation.fine if fine else segmentation.labels("medium")
     _, first, inside = np.unique(labels, return_index=True, return_inverse=True)
@@ -190,7 +197,7 @@ def _write_layers(dataset: Path, target: Target, decided: Adjudication | None) -
             if layer := _layer(opinion.made, opinion.expert, opinion.submission.submitted_at, text):
                 wanted[layer.id] = layer
     for place in folder.glob("*.json") if folder.is_dir() else ():
-        if place.stem not in wanted and json.loads(place.read_bytes()).get("note", "").startswith("luxel annotate, "):
+        if place.stem not in wanted and str(read_json(place).get("note", "")).startswith("luxel annotate, "):
             for part in folder.glob(f"{place.stem}.*"):
                 part.unlink()
     fresh = [layer for layer in wanted.values() if not (folder / f"{layer.id}.json").exists()]

@@ -327,7 +327,7 @@ def test_decisions_come_back_from_their_rows(evidence: Evidence) -> None:
         ({"by": "anna"}, "either a zone or a shift"),
         ({"by": "anna", "zone": 5.0, "shift": 0.1}, "either a zone or a shift"),
         ({"by": "anna", "zone": 9.0}, "cannot be shown"),
-        ({"by": "anna", "shift": 1.5}, "no change of lightness"),
+        ({"by": "anna", "shift": 1.5}, "not a change of lightness"),
         ({"by": "rules", "zone": 5.0}, "name of the person"),
     ],
 )

@@ -16,7 +16,14 @@ from luxel.annotate.store.project import segmentation_of
 from luxel.annotate.store.tables import Frame, Scene, StartMap, Task, now, stamp
 from luxel.assessment.assessor import Assessor
 from luxel.dataset.folder.manifest import read_scene, scene_folder, sha256_of
-from luxel.dataset.folder.scene_files import FUSED, REFERENCE, SceneLabels, read_blocks, read_bytes_image, read_zones
+from luxel.dataset.folder.scene_files import (
+    FUSED,
+    REFERENCE,
+    SceneLabels,
+    read_blocks,
+    read_bytes_image,
+    zones_by_block,
+)
 from luxel.dataset.folder.upkeep import settings_of
 from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError, ImageError
@@ -71,17 +78,19 @@ def material_of(session: Session, dataset: Path, task: Task, scene: Scene) -> Ma
 
 
 def current_label(dataset: Path, scene: Scene, frame: Frame | None) -> TaskMap:
-    """What the dataset's rules say now: changes of lightness of a reference's fine segments, or a frame's label."""
+    """What the dataset's rules say now: changes of lightness of a reference's fine segments, or a frame's label.
+
+    Raises DatasetError for a scene without one decision for each block, and a frame that is not there any more.
+    """
     folder = folder_of(dataset, scene)
     if frame is None:
+        blocks = read_blocks(folder, (scene.height, scene.width))
+        shift = np.array([decision.shift for decision in zones_by_block(folder, int(blocks.max()) + 1)])
         segmentation = segmentation_of(scene)
-        decisions = read_zones(folder)
-        shift = np.zeros(segmentation.counts["medium"])
-        if len(decisions) != len(shift):
-            return map_from(_shift_by_pixel(dataset, scene))
-        for decision in decisions:
-            shift[decision.block] = decision.shift
-        return map_from(shift[segmentation.medium])
+        if len(shift) == segmentation.counts["medium"]:
+            return map_from(shift[segmentation.medium])
+        # Decisions on fine blocks that were written back earlier, as means over the fine segments.
+        return map_from(block_mean(shift[blocks], segmentation.fine).astype(np.float64))
     labels = SceneLabels(dataset, folder, settings_of(dataset).rules)
     _, _, rows = read_scene(folder)
     row = next((row for row in rows if row.level == frame.level), None)
@@ -104,16 +113,6 @@ def model_map(pixels: npt.NDArray[np.uint8]) -> TaskMap | None:
 @cache
 def _assessor() -> Assessor:
     return Assessor(threads=1)
-
-
-def _shift_by_pixel(dataset: Path, scene: Scene) -> npt.NDArray[np.float64]:
-    """Decisions on fine blocks that were written back earlier, as means over the fine segments."""
-    folder = folder_of(dataset, scene)
-    labels = read_blocks(folder, (scene.height, scene.width))
-    shift = np.zeros(int(labels.max()) + 1)
-    for decision in read_zones(folder):
-        shift[decision.block] = decision.shift
-    return block_mean(shift[labels], segmentation_of(scene).fine).astype(np.float64)
 
 
 def keep_map(session: Session, scene: Scene, frame: Frame | None, source: str, task_map: TaskMap) -> StartMap:

@@ -32,7 +32,13 @@ from luxel.dataset.labels import layers
 from luxel.dataset.labels.label import Evidence, Flag, Label, LabelRules, gather_evidence, label_frame
 from luxel.dataset.prepare import SINGLE_FRAME_KINDS, PreparedScene
 from luxel.dataset.reference.reference import HDR_CEILING, Preliminary, ZoneRules
-from luxel.dataset.reference.zone_decisions import ZoneDecision, apply_decisions, decision_rows, read_decisions
+from luxel.dataset.reference.zone_decisions import (
+    ZoneDecision,
+    apply_decisions,
+    by_block,
+    decision_rows,
+    read_decisions,
+)
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.records import inside, read_json
@@ -134,6 +140,14 @@ def read_zones(folder: Path) -> tuple[ZoneDecision, ...]:
         return read_decisions(listed)
     except DatasetError as error:
         raise DatasetError(f"{folder / ZONES}: {error}") from error
+
+
+def zones_by_block(folder: Path, blocks: int) -> list[ZoneDecision]:
+    """The zone decisions of a scene in the order of its blocks. Raises DatasetError unless there is one for each."""
+    try:
+        return by_block(read_zones(folder), blocks)
+    except DatasetError as error:
+        raise DatasetError(f"{folder / ZONES}: {str(error).removeprefix(f'{folder / ZONES}: ')}") from error
 
 
 def carry_over(dataset: Path, old: Path, prepared: PreparedScene) -> tuple[PreparedScene, list[str]]:

@@ -260,12 +260,21 @@ def apply_decisions(
 
     Raises DatasetError unless there is exactly one decision for every block.
     """
-    listed = list(decisions)
-    by_block = {decision.block: decision for decision in listed}
-    count = preliminary.blocks
-    if len(listed) != count or set(by_block) != set(range(count)):
-        raise DatasetError(f"{len(listed)} decisions for {count} blocks; keep exactly one for each")
-    return with_shifts(preliminary, np.array([by_block[i].shift for i in range(count)], dtype=np.float32), rules)
+    ordered = by_block(decisions, preliminary.blocks)
+    return with_shifts(preliminary, np.array([decision.shift for decision in ordered], dtype=np.float32), rules)
+
+
+def by_block(decisions: Iterable[ZoneDecision], blocks: int) -> list[ZoneDecision]:
+    """Decisions in the order of their blocks, so that the index is the block.
+
+    blocks: how many there are.
+
+    Raises DatasetError unless there is exactly one decision for every block.
+    """
+    ordered = sorted(decisions, key=lambda decision: decision.block)
+    if [decision.block for decision in ordered] != list(range(blocks)):
+        raise DatasetError(f"{len(ordered)} decisions for {blocks} blocks; keep exactly one for each")
+    return ordered
 
 
 def decision_rows(decisions: Iterable[ZoneDecision]) -> list[dict[str, Any]]:
