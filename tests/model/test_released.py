@@ -87,6 +87,16 @@ def test_depends_on_its_batch_as_released() -> None:
     assert (beside_itself - beside_another).abs().max() > 1e-3
 
 
+def test_pictures_predicted_together_are_each_alone() -> None:
+    """What `predict` makes of a picture paired with itself, for any number of pictures at once."""
+    torch.manual_seed(0)
+    model = released.Released(released.ReleasedNetwork().eval(), ())
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 256, 256, 3)).astype(np.float32) / 255
+    together = model.predict_alone(pictures)
+    np.testing.assert_allclose(together[3], model.predict_alone(pictures[3:])[0], atol=1e-5)
+    np.testing.assert_allclose(together[0], model.predict(pictures[0]), atol=1e-5)
+
+
 def test_loads_every_weight_and_names_the_unused(tmp_path: Path) -> None:
     state = checkpoint()
     assert sum(weight.numel() for weight in state.values()) == 624_263

@@ -25,7 +25,7 @@ def test_a_perfect_network_implies_its_own_reference() -> None:
     rng = np.random.default_rng(0)
     reference = rng.uniform(0.2, 0.8, (20, 30)).astype(np.float32)
     linear = rng.uniform(0, 1.5, (20, 30, 3)).astype(np.float32)
-    implied = implied_reference(lambda image: reference - lightness(image), linear)
+    implied = implied_reference(lambda images: reference - lightness(images), linear)
     np.testing.assert_allclose(implied, reference, atol=1e-5)
 
 
@@ -33,8 +33,8 @@ def test_clipped_and_black_frames_hardly_count() -> None:
     """A network that errs only where a frame is black or white is forgiven."""
     linear = np.full((8, 8, 3), 0.18, np.float32)
 
-    def predict(image: np.ndarray) -> np.ndarray:
-        y = lightness(image)
+    def predict(images: np.ndarray) -> np.ndarray:
+        y = lightness(images)
         return np.where((y < 0.02) | (y > 0.99), 0.5, 0.0).astype(np.float32) + (0.47 - y)
 
     assert np.abs(implied_reference(predict, linear) - 0.47).max() < 0.02
@@ -84,15 +84,17 @@ def test_training_scenes_take_what_is_implied_once(tmp_path: Path) -> None:
     store = render_store(tmp_path, sources, tmp_path, short_side=64)
     asked = []
 
-    def predict(image: np.ndarray) -> np.ndarray:
-        asked.append(image.shape)
-        return 0.6 - lightness(image)
+    def predict(images: np.ndarray) -> np.ndarray:
+        asked.append(images.shape)
+        return 0.6 - lightness(images)
 
-    scenes = implied_scenes(store, predict, tmp_path / "implied", count=2)
+    scenes = implied_scenes(store, predict, tmp_path / "implied", count=2, evs=(-3, 0, 3))
     assert len(scenes) == 2
-    assert asked == [(SIDE, SIDE, 3)] * 6
-    assert len(implied_scenes(store, predict, tmp_path / "implied", count=2)) == 2
-    assert len(asked) == 6, "what is stored is not computed again"
+    assert asked == [(3, SIDE, SIDE, 3)] * 2
+    assert len(implied_scenes(store, predict, tmp_path / "implied", count=2, evs=(-3, 0, 3))) == 2
+    assert len(asked) == 2, "what is stored is not computed again"
+    assert len(implied_scenes(store, predict, tmp_path / "implied")) == 3, "every scene, with every level"
+    assert asked[2:] == [(9, SIDE, SIDE, 3)] * 3
     again = pickle.loads(pickle.dumps(scenes))
     for i in range(2):
         own = store[store.names.index(scenes.names[i])]

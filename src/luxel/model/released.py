@@ -23,6 +23,9 @@ from luxel.photometry import FloatArray
 SIDE = 256
 """The only height and width the network takes."""
 
+MAX_BATCH = 3
+"""Pictures predicted at once: attention on a GPU takes at most 65,535 sequences, and every four pixels are one."""
+
 UNUSED: dict[str, tuple[int, ...]] = {
     "Low.conv.weight": (3, 3, 2, 2),
     "Low.conv.bias": (3,),
@@ -133,8 +136,9 @@ class BatchTransformer(nn.Module):
         )
         self.conv = nn.Conv2d(width, 3, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = x.reshape(x.shape[0], -1, x.shape[1])
+    def forward(self, x: Tensor, *, alone: bool = False) -> Tensor:
+        # A picture that attends to itself alone is a sequence of one; the pictures then are only more pixels.
+        tokens = x.reshape(1, -1, x.shape[1]) if alone else x.reshape(x.shape[0], -1, x.shape[1])
         return cast(Tensor, self.conv(self.transformer(tokens, tokens).reshape(x.shape)))
 
 
@@ -158,8 +162,8 @@ class EncoderPath(nn.Module):
         self.transformer = BatchTransformer(9)
         self.fusion = CornerConv(6)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.fusion(torch.cat([self.conv(x), self.transformer(x)], dim=1)))
+    def forward(self, x: Tensor, *, alone: bool = False) -> Tensor:
+        return cast(Tensor, self.fusion(torch.cat([self.conv(x), self.transformer(x, alone=alone)], dim=1)))
 
 
 class HighPassBranch(nn.Module):
@@ -170,17 +174,18 @@ class HighPassBranch(nn.Module):
         self.bands = nn.ModuleList(nn.Conv2d(3, 3, 2, stride=2) for _ in range(3))
         self.paths = nn.ModuleList(EncoderPath() for _ in range(1 + len(GRADIENT_OFFSETS)))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *, alone: bool = False) -> Tensor:
         high = torch.cat([band(image) for band in self.bands], dim=1)
         inputs = [high, *(_gradient(high, *offset) for offset in GRADIENT_OFFSETS)]
-        outputs = [path(features) for path, features in zip(self.paths, inputs, strict=True)]
+        outputs = [path(features, alone=alone) for path, features in zip(self.paths, inputs, strict=True)]
         return torch.stack(outputs).sum(dim=0)
 
 
 class ReleasedNetwork(nn.Module):
     """The authors' released network; images [B, 3, 256, 256] in [0, 1], B >= 2 -> residual [B, 1, 256, 256].
 
-    The output for one image depends on the others of its batch (see `BatchTransformer`).
+    The output for one image depends on the others of its batch (see `BatchTransformer`), unless `alone` is set: then
+    every image gets what it would get in a batch of copies of itself.
     """
 
     def __init__(self) -> None:
@@ -196,8 +201,9 @@ class ReleasedNetwork(nn.Module):
             nn.ReLU(inplace=True),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        structure = F.interpolate(self.high_pass(images), size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    def forward(self, images: Tensor, *, alone: bool = False) -> Tensor:
+        bands = self.high_pass(images, alone=alone)
+        structure = F.interpolate(bands, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
         return cast(Tensor, self.image_branch(images) + self.tail(structure))
 
 
@@ -233,19 +239,23 @@ class Released:
             full = F.interpolate(residual, size=array.shape[:2], mode="bilinear", align_corners=False)
         return np.asarray(full[0, 0].numpy(), dtype=np.float32)
 
-    def predict_alone(self, image: npt.NDArray[np.floating]) -> FloatArray:
-        """The same map as `predict`, of a picture that already is 256 x 256 and in [0, 1], at half the cost.
+    def predict_alone(self, images: npt.NDArray[np.floating]) -> FloatArray:
+        """The same maps as `predict`, of pictures that already are 256 x 256 and in [0, 1], at half the cost.
 
-        Attention to a copy of oneself is attention to oneself, so one picture alone gives what the pair gives.
+        images: [n, 256, 256, 3] float, sRGB-encoded, in [0, 1]; how many there are changes no map.
+        Returns float32 [n, 256, 256]. Runs on the device that the network is on.
         """
-        batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)).permute(2, 0, 1)[None]
+        device = next(self.network.parameters()).device
+        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            return np.asarray(self.network(batch)[0, 0].numpy(), dtype=np.float32)
+            maps = [self.network(part.to(device), alone=True)[:, 0].cpu() for part in torch.split(batch, MAX_BATCH)]
+        return np.asarray(torch.cat(maps).numpy(), dtype=np.float32)
 
 
-def load_released(path: str | Path) -> Released:
-    """The released network with its weights, in evaluation mode on the CPU.
+def load_released(path: str | Path, *, device: str = "cpu") -> Released:
+    """The released network with its weights, in evaluation mode.
 
+    device: where it runs, "cpu" or "cuda".
     path: the authors' `wavelet_epoch_2_*.pth`, a state dict of 624,263 float32 parameters. Only tensors are read
     (`weights_only=True`). Every weight the network uses must be there in its shape, and nothing beyond those and
     `UNUSED`. Raises WeightsError.
@@ -272,7 +282,7 @@ def load_released(path: str | Path) -> Released:
         raise WeightsError(
             f"{place}: not the released network's weights ({reason}); give the authors' *.pth"
         ) from error
-    return Released(network.eval(), tuple(unused))
+    return Released(network.eval().to(device), tuple(unused))
 
 
 _RENAMED = (

@@ -147,7 +147,7 @@ def render_store(
     jobs: processes (spawned: the RAW reader deadlocks in forked ones). progress: wraps the stream of scenes, given
     their number, to show a bar. The folder's name gets a fingerprint, so other settings make another store.
     """
-    settings = {"sources": [asdict(s) for s in sources], "short_side": short_side, "rules": asdict(rules), "version": 2}
+    settings = {"sources": [asdict(s) for s in sources], "short_side": short_side, "rules": asdict(rules), "version": 3}
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     final = folder / f"scenes-{fingerprint}"
     if final.is_dir():

@@ -81,8 +81,15 @@ def _open_scenes(data: DataSection, cache: Path, progress: Any) -> tuple[SceneSt
 
 def _implied(store: SceneStore, data: DataSection, cache: Path, progress: Any) -> SceneStore:
     """The scenes with what the released checkpoint implies as their target; validation keeps the rule's references."""
-    predict = load_released(data.implied).predict_alone
-    return implied_scenes(store, predict, cache / "implied", count=data.implied_scenes, progress=progress)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return implied_scenes(
+        store,
+        load_released(data.implied, device=device).predict_alone,
+        cache / "implied",
+        count=data.implied_scenes,
+        evs=data.implied_evs,
+        progress=progress,
+    )
 
 
 def phase_of(step: int, recipe: Recipe) -> Phase:

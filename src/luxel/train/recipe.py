@@ -48,7 +48,10 @@ class DataSection(Section):
     implied: str = Field(
         default="", description="the authors' released checkpoint (*.pth): references follow what it implies of them"
     )
-    implied_scenes: int = Field(default=256, ge=8, description="scenes with an implied reference, three frames each")
+    implied_scenes: int = Field(default=0, ge=0, description="scenes with an implied reference; 0 for every one")
+    implied_evs: tuple[float, ...] = Field(
+        default=(-3.0, 0.0, 3.0), min_length=1, description="exposures behind each implied reference, in stops"
+    )
     views: int = Field(default=16, ge=1, description="views per panorama for training")
     validation_views: int = Field(default=8, ge=1, description="views per panorama for validation")
     short_side: int = Field(default=256, ge=64)

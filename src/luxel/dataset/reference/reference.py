@@ -60,7 +60,7 @@ class ZoneRules:
     own_tones: float = 0.29
     target: float = 0.482
     pull: float = 0.8
-    strength: float = 0.38
+    strength: float = 0.34
     small: float = 0.01
     radius: float = 1 / 32
     smoothness: float = 0.1

@@ -11,6 +11,9 @@ from luxel.photometry import FloatArray, lightness
 BLOCKS = 150
 """Blocks per picture, about 20 x 20 pixels each at a short side of 256."""
 
+COMPACTNESS = 20.0
+"""CIELAB units that count as much as the distance between two block centres: larger values give squarer blocks."""
+
 STRUCTURE_WEIGHT = 150.0
 """CIELAB units per unit of structure: a texture whose gradients are 0.1 counts as much as 15 units of colour."""
 
@@ -39,8 +42,11 @@ def blocks(image: npt.NDArray[np.float32], *, count: int = BLOCKS) -> npt.NDArra
     texture = np.minimum(structure(lightness(image)), 0.2)
     colour = ndimage.gaussian_filter(rgb2lab(image), (1, 1, 0))
     features = np.dstack([colour, STRUCTURE_WEIGHT * texture]).astype(np.float64)
+    # scikit-image brings the whole array to [0, 1] before it measures distances: compactness has to shrink with it, or
+    # blocks become a square grid.
+    scale = float(np.ptp(features)) or 1.0
     labels = slic(
-        features, n_segments=count, compactness=10, start_label=0, convert2lab=False, channel_axis=-1,
+        features, n_segments=count, compactness=COMPACTNESS / scale, start_label=0, convert2lab=False, channel_axis=-1,
         enforce_connectivity=True,
     )  # fmt: skip
     return np.asarray(labels, dtype=np.int32)
