@@ -1,6 +1,7 @@
 """The processes that assess, for an event loop: one awaits a result, and nobody waits for what a dead client wanted."""
 
 import asyncio
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -33,7 +34,7 @@ class Workers:
         """begin: what each process begins with, as `luxel.serve.work.start`."""
         self._admission, self._metrics = admission, metrics
         self._count = options.workers
-        self._scratch = Path(tempfile.mkdtemp(prefix="luxel-serve-"))
+        self._scratch = Path(tempfile.gettempdir()) / f"luxel-serve-{secrets.token_hex(8)}"
         threads = options.threads or max(1, usable_cores() // options.workers)
         self._pool: Pool[Order | None, Result] = Pool(
             partial(begin, options.settings, threads, options.criteria, self._scratch),
@@ -44,6 +45,7 @@ class Workers:
 
     async def warm_up(self) -> None:
         """Starts every process, so that the first requests do not wait. Raises LuxelError when none can work."""
+        self._scratch.mkdir(mode=0o700)  # under a name that nobody can have guessed
         started = [asyncio.wrap_future(self._pool.submit(None, timeout=600)) for _ in range(self._count)]
         for each in asyncio.as_completed(started):
             await each
