@@ -176,3 +176,28 @@ def test_whole_jpegs_inside(tmp_path: Path) -> None:
             tifffile.imwrite(path, picture, photometric=photometric, compression="jpeg", **layout)
             seen = read(path).pixels.astype(int)
             assert np.abs(seen - (picture if picture.ndim == 3 else picture[..., None])).mean() < 8
+
+
+@pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
+def test_a_large_jpeg_inside_that_lost_its_last_block(
+    tmp_path: Path, subsampling: tuple[int, int], photometric: str
+) -> None:
+    """Above a megapixel, with a bright end: what the decoder invents there is one block, and not grey."""
+    pixels = np.kron(photo(75, 100), np.ones((12, 16, 1), np.uint8))
+    pixels[-64:, -64:] = np.random.default_rng(1).integers(180, 256, (64, 64, 3))
+    options = {} if photometric == "minisblack" else {"subsampling": subsampling}
+    kept = pixels if photometric == "rgb" else pixels[..., 0]
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, kept, photometric=photometric, compression="jpeg", rowsperstrip=900, **options)
+    assert read(path).pixels.shape == (900, 1600, 3)
+    whole = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        end = file.pages[0].dataoffsets[0] + file.pages[0].databytecounts[0]
+    for lost in (1, 2, 3, 8, 30):
+        damaged = bytearray(whole)
+        damaged[end - 2 - lost : end] = b"\xff\xd9" + bytes(lost)
+        if damaged[end - 3 - lost] == 0xFF:
+            damaged[end - 3 - lost] = 0
+        path.write_bytes(damaged)
+        fails(path, "JPEG")

@@ -1,21 +1,9 @@
 """The colour that an AV1 bitstream states in its sequence header: AVIF may state it nowhere else."""
 
+from luxel.images.formats.bits import BitReader
+
 _SEQUENCE_HEADER = 1
 _MAX_UNITS = 16
-
-
-class _Bits:
-    """Reads numbers of any length from bytes, the highest bit first. Raises ValueError at the end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data)
-        self._left = 8 * len(data)
-
-    def __call__(self, count: int) -> int:
-        if count > self._left:
-            raise ValueError("the sequence header ends early")
-        self._left -= count
-        return self._value >> self._left & ((1 << count) - 1)
 
 
 def colour_codes(stream: bytes) -> tuple[int, int] | None:
@@ -30,7 +18,7 @@ def colour_codes(stream: bytes) -> tuple[int, int] | None:
             if head & 2:
                 size, begin = _leb128(stream, begin)
             if head >> 3 & 15 == _SEQUENCE_HEADER:
-                return _sequence_header(_Bits(stream[begin : begin + min(size, 256)]))
+                return _sequence_header(BitReader(stream[begin : begin + min(size, 256)]))
             stream = stream[begin + size :]
     except (ValueError, IndexError):
         return None
@@ -46,7 +34,7 @@ def _leb128(data: bytes, position: int) -> tuple[int, int]:
     raise ValueError("a size of more than eight bytes")
 
 
-def _sequence_header(bits: _Bits) -> tuple[int, int] | None:
+def _sequence_header(bits: BitReader) -> tuple[int, int] | None:
     profile, _, reduced = bits(3), bits(1), bits(1)
     if reduced:
         bits(5)
@@ -68,7 +56,7 @@ def _sequence_header(bits: _Bits) -> tuple[int, int] | None:
     return (bits(8), bits(8)) if bits(1) else None
 
 
-def _timing_and_operating_points(bits: _Bits) -> None:
+def _timing_and_operating_points(bits: BitReader) -> None:
     delay_bits = 0
     if bits(1):  # timing
         bits(64)
@@ -91,7 +79,7 @@ def _timing_and_operating_points(bits: _Bits) -> None:
             bits(4)
 
 
-def _tools(bits: _Bits) -> None:
+def _tools(bits: BitReader) -> None:
     bits(4)
     order = bits(1)
     if order:

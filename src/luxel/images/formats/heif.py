@@ -8,8 +8,7 @@ import numpy as np
 
 from luxel.errors import ImageError
 from luxel.images.colour import cicp
-from luxel.images.formats import pillow
-from luxel.images.formats.av1 import colour_codes
+from luxel.images.formats import av1, hevc, pillow
 from luxel.images.formats.clean_aperture import clean_aperture
 from luxel.images.formats.isobmff import Item, primary_item
 from luxel.images.picture import Array, Raster, check_size, decoding, read_bytes
@@ -60,7 +59,7 @@ def _colour_codes(data: bytes, item: Item) -> tuple[int, int] | None:
     if box is not None and len(box) >= 8:
         return int.from_bytes(box[4:6]), int.from_bytes(box[6:8])
     for offset, length in item.places:
-        if (codes := colour_codes(data[offset : offset + min(length, _HEAD)])) is not None:
+        if (codes := av1.colour_codes(data[offset : offset + min(length, _HEAD)])) is not None:
             return codes
     return None
 
@@ -90,9 +89,20 @@ def decode_heic(path: Path, max_megapixels: float) -> Raster:
         raster.alpha = "premultiplied" if getattr(file, "premultiplied_alpha", False) else "straight"
     if any(_GAIN_MAP.search(str(name)) for name in file.info.get("aux", {})):
         raster.notes.append("gain map ignored: base picture")
-    if raster.icc is None and (nclx := file.info.get("nclx_profile")):
-        cicp.apply(raster, path, int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+    if raster.icc is None:
+        if nclx := file.info.get("nclx_profile"):
+            cicp.apply(raster, path, int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+        elif (codes := _bitstream_codes(primary_item(read_bytes(path)))) is not None:
+            cicp.apply(raster, path, *codes)
     return raster
+
+
+def _bitstream_codes(item: Item) -> tuple[int, int] | None:
+    """Primaries and transfer in the HEVC bitstream of a picture; of its tiles where it is made of some."""
+    for name, content in (*item.properties, *item.all_properties):
+        if name == b"hvcC" and (codes := hevc.colour_codes(content)) is not None:
+            return codes
+    return None
 
 
 def _full_scale(samples: Array, bits: int) -> Array:

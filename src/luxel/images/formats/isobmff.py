@@ -12,9 +12,11 @@ _MAX_ITEMS = 4096
 
 @dataclass(slots=True)
 class Item:
-    """The primary picture: its properties (name, content) in their order, and where bitstreams lie, its own first."""
+    """The primary picture: its properties (name, content) in their order, those of every picture in the file, and where
+    bitstreams lie, its own first."""
 
     properties: list[tuple[bytes, bytes]] = field(default_factory=list)
+    all_properties: list[tuple[bytes, bytes]] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -64,6 +66,7 @@ def _primary_item(data: bytes) -> Item:
     for part, first, last in boxes(data, *found[b"iprp"]) if b"iprp" in found else ():
         if part == b"ipco":
             properties = [(name, data[a:b]) for name, a, b in boxes(data, first, last)]
+            item.all_properties = properties
         elif part == b"ipma" and not item.properties:
             linked = _linked(data[first:last], primary)
             item.properties = [properties[n - 1] for n in linked if 1 <= n <= len(properties)]

@@ -52,7 +52,7 @@ def decode_bytes(path: Path, data: bytes, options: ReadOptions) -> Raster:
     # Means of blocks are linear in the code values: what is not linear, ink to light, is done on the pixels.
     reducible = options.working_size is not None and planes < 4
     block = block_side(*size, options.working_size) if reducible and options.working_size is not None else 1
-    samples = _pixels(path, data, stream, block, notes)
+    samples = decode_checked(path, data, stream, block, notes)
     if samples is None:
         block = 1
         with decoding(path, "JPEG"):
@@ -86,7 +86,7 @@ def decode_bytes(path: Path, data: bytes, options: ReadOptions) -> Raster:
     return raster
 
 
-def _pixels(path: Path, data: bytes, stream: jpeg_stream.Stream, block: int, notes: list[str]) -> Array | None:
+def decode_checked(path: Path, data: bytes, stream: jpeg_stream.Stream, block: int, notes: list[str]) -> Array | None:
     """The pixels, or means over blocks of them, of a picture whose data decode to the end; None if simplejpeg cannot.
 
     block: 1, 2, 4 or 8 pixels. A block of 8 is the mean of its samples; smaller ones are the low frequencies of it,

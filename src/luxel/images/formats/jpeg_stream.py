@@ -1,9 +1,8 @@
 """One JPEG picture as bytes: its markers, its size before decoding, and whether all of it is there.
 
-libjpeg never fails for missing picture data. It fills the rest with grey and warns, and no Python binding hands the
-warning on. So completeness is judged here: every component must have been sent at full precision, and where the end of
-the picture could be filler, it is decoded again with other bytes before the end mark: a decoder that had all it needed
-never looks at them.
+libjpeg never fails for missing picture data. It fills the rest with grey and warns. Here it is judged without the
+warning: every component must have been sent at full precision; and `check_complete` decodes the picture again with
+other bytes before the end mark: a decoder that had all it needed never looks at them.
 """
 
 import re
@@ -28,8 +27,6 @@ _SCAN, _END = 0xDA, 0xD9
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in scan data: not a stuffed zero, a restart or padding
 _MAX_SCANS = 300  # each is a pass over the whole picture; encoders write a dozen
 _MISSING = 255
-_NEAR_GREY = 24  # code values around 128; libjpeg's filler is 128 in every component, before colour conversion
-_SMALL = 1 << 20  # pixels: up to here decoding again is cheap, and the last block is a part that shows
 _NOISE = np.random.default_rng(0).integers(0, 255, 1024, np.uint8).tobytes()  # holds no 0xFF, so no marker
 
 
@@ -127,13 +124,9 @@ def check_complete(path: Path, data: bytes, stream: Stream, samples: Array, deco
     path: the file, for messages.
     data: the bytes that `stream` was read from.
     samples: [H, W] or [H, W, n], what `decode` made of them, with no conversion of colour but the decoder's own.
-    decode: bytes to samples; called again only where the end of the picture could be invented.
+    decode: bytes to samples; called again.
     """
     if stream.frame in _ARITHMETIC:  # such a decoder may need zeros after the last byte
-        return
-    corner = samples[-1, -1].astype(np.int32)
-    # One scan holds the picture from top to bottom, so that grey reaches the last corner. Later scans only refine.
-    if stream.scans == 1 and samples.shape[0] * samples.shape[1] > _SMALL and np.abs(corner - 128).max() > _NEAR_GREY:
         return
     end = stream.end
     while data[end - 1] == 0xFF:  # padding before the end mark
