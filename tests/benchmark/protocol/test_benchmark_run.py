@@ -1,12 +1,11 @@
-"""The benchmark's protocol: one set of frames, one budget, one row per job, and a run that resumes where it stopped."""
+"""Running rows: footprint, choice of methods, rules, killed and resumed runs."""
 
-import itertools
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,217 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from luxel.benchmark.methods.ablations import ABLATIONS
 from luxel.benchmark.protocol import run as protocol
-from luxel.benchmark.protocol.data import Frames, open_frames, prepare_frames, to_square
+from luxel.benchmark.protocol.data import open_frames
 from luxel.benchmark.protocol.footprint import footprint, parameters
 from luxel.benchmark.protocol.results import ResultRow, read_row, write_row
-from luxel.benchmark.protocol.settings import BackboneWeights, BenchmarkSettings
-from luxel.benchmark.protocol.training import Budget, train_method
+from luxel.benchmark.protocol.settings import BenchmarkSettings
+from luxel.benchmark.protocol.training import Budget
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.errors import LuxelError
 from luxel.jobs.processes import Pool, TaskError
-from luxel.photometry import lightness
-from luxel.residual import mean_residual_score
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_frames("procedural", 48, tmp_path_factory.mktemp("frames"))
-
-
-@pytest.fixture(scope="module")
-def frames(place: Path) -> Frames:
-    return open_frames(place)
-
-
-def fabric() -> Fabric:
-    return Fabric(accelerator="cpu", devices=1)
-
-
-@pytest.mark.parametrize("split", range(5))
-def test_no_scene_is_in_two_parts(frames: Frames, split: int) -> None:
-    groups = [{frames.entries[i].group for i in frames.indices(split, name)} for name in ("train", "val", "test")]
-    assert all(groups)
-    assert not groups[0] & groups[1]
-    assert not groups[0] & groups[2]
-    assert not groups[1] & groups[2]
-
-
-def test_scores_are_those_of_the_maps(frames: Frames) -> None:
-    for i in range(0, len(frames.entries), 37):
-        stored = np.asarray(frames.maps[i], np.float32)
-        assert frames.scores[i] == pytest.approx(mean_residual_score(stored), abs=0.01)
-
-
-def test_frames_killed_half_way_are_made_again(tmp_path: Path) -> None:
-    whole = open_frames(prepare_frames("procedural", 32, tmp_path / "whole"))
-
-    def killed(stream: Iterable[Any], total: int) -> Iterable[Any]:
-        yield from itertools.islice(stream, total // 2)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare_frames("procedural", 32, tmp_path / "cut", progress=killed)
-    assert list((tmp_path / "cut").iterdir()) == []
-    again = open_frames(prepare_frames("procedural", 32, tmp_path / "cut"))
-    assert np.array_equal(again.images, whole.images)
-    assert np.allclose(again.maps, whole.maps, atol=1e-3)  # fusion rounds differently now and then
-
-
-def test_frames_prepared_twice_at_once_are_those_of_the_first(tmp_path: Path) -> None:
-    def overtaken(stream: Iterable[Any], total: int) -> Iterable[Any]:
-        first = prepare_frames("procedural", 32, tmp_path)
-        opened.append(open_frames(first))
-        return stream
-
-    opened: list[Frames] = []
-    place = prepare_frames("procedural", 32, tmp_path, progress=overtaken)
-    assert [path.name for path in tmp_path.iterdir()] == [place.name]
-    assert opened[0].images.any()  # still there under whoever reads it
-    assert np.array_equal(opened[0].images, open_frames(place).images)
-
-
-def test_frames_of_the_same_name_are_distinguished(tmp_path: Path) -> None:
-    names = {open_frames(prepare_frames("procedural", side, tmp_path)).name for side in (32, 33)}
-    checksums = {name.partition("checksum ")[2] for name in names}
-    assert len(names) == len(checksums) == 2
-
-
-def test_frames_are_made_once(place: Path) -> None:
-    before = (place / "image.u8").stat().st_mtime_ns
-    assert prepare_frames("procedural", 48, place.parent) == place
-    assert (place / "image.u8").stat().st_mtime_ns == before
-
-
-def test_squaring_keeps_the_mean_of_picture_and_map() -> None:
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    residual = rng.uniform(-1, 1, (60, 90)).astype(np.float32)
-    picture, stretched = to_square(image, 30), to_square(residual, 30)
-    assert picture.shape == (30, 30, 3)
-    assert stretched.shape == (30, 30)
-    assert lightness(picture).mean() == pytest.approx(lightness(image).mean(), abs=2e-3)
-    assert np.float32(stretched).mean() == pytest.approx(residual.mean(), abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds", "images"), [("90s", 90, None), ("2m", 120, None), ("1.5h", 5400, None), ("20000", None, 20000)]
-)
-def test_a_budget_is_time_or_images(text: str, seconds: float | None, images: int | None) -> None:
-    assert Budget.parse(text) == Budget(seconds, images)
-
-
-@pytest.mark.parametrize("text", ["", "2 days", "-3m", "0", "1.5"])
-def test_a_wrong_budget_is_named(text: str) -> None:
-    with pytest.raises(LuxelError, match="such as 90s, 2m or 1h"):
-        Budget.parse(text)
-
-
-def _trained(frames: Frames, seed: int, images: int = 96) -> tuple[torch.nn.Module, float, int]:
-    torch.manual_seed(0)
-    model = build("pieanet", tiny=True)
-    spent = train_method(
-        fabric(),
-        model,
-        frames,
-        frames.indices(0, "train"),
-        task="pixel",
-        lr=2e-3,
-        budget=Budget(images=images),
-        batch=8,
-        seed=seed,
-    )
-    return model, spent.loss, spent.images
-
-
-def test_training_lowers_the_loss_and_keeps_to_the_budget(frames: Frames) -> None:
-    _, early, images = _trained(frames, 0, images=16)
-    _, late, _ = _trained(frames, 0, images=800)
-    assert images == 16
-    assert late < 0.8 * early
-
-
-def test_the_same_seed_gives_the_same_network(frames: Frames) -> None:
-    first, second, other = (_trained(frames, seed)[0].state_dict() for seed in (1, 1, 2))
-    assert all(torch.equal(first[k], second[k]) for k in first)
-    assert any(not torch.equal(first[k], other[k]) for k in first)
-
-
-class _Normed(torch.nn.Module):
-    """A batch norm in front of a map that keeps what the norm was shown."""
-
-    def __init__(self, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.norm = torch.nn.BatchNorm2d(3, momentum=momentum)
-        self.last = torch.nn.Conv2d(3, 1, 1)
-        self.shown: list[torch.Tensor] = []
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            self.shown.append(image.mean((0, 2, 3)))
-        return torch.tanh(self.last(self.norm(image)))
-
-
-@pytest.mark.parametrize("steps", [1, 2, 7, 10, 14])
-def test_statistics_of_a_short_training_are_those_of_its_pictures(frames: Frames, steps: int) -> None:
-    model = _Normed()
-    train_method(
-        fabric(),
-        model,
-        frames,
-        frames.indices(0, "train"),
-        task="pixel",
-        lr=1e-3,
-        budget=Budget(images=4 * steps),
-        batch=4,
-        seed=0,
-    )
-    assert len(model.shown) == steps
-    expected = torch.stack(model.shown[:10]).mean(0)
-    for later in model.shown[10:]:  # from there as everywhere
-        expected = 0.9 * expected + 0.1 * later
-    assert model.norm.running_mean is not None
-    assert torch.allclose(model.norm.running_mean, expected, atol=1e-5)
-
-
-def test_statistics_that_are_frozen_stay_as_they_are(frames: Frames, tmp_path: Path) -> None:
-    backbone = build("mlsp", "score", tiny=True).network.backbone
-    torch.save(backbone.state_dict(), tmp_path / "backbone.pth")
-    model = build("mlsp", "score", tiny=True, weights={"backbone": tmp_path / "backbone.pth"})
-    before = {key: value.clone() for key, value in model.network.backbone.state_dict().items()}
-    _ = train_method(
-        fabric(),
-        model,
-        frames,
-        frames.indices(0, "train"),
-        task="score",
-        lr=1e-3,
-        budget=Budget(images=8),
-        batch=4,
-        seed=0,
-    )
-    assert all(torch.equal(value, before[key]) for key, value in model.network.backbone.state_dict().items())
-
-
-def test_a_loss_that_is_not_a_number_is_named(frames: Frames) -> None:
-    model = build("pieanet", tiny=True)
-    with torch.no_grad():
-        next(model.parameters()).fill_(float("nan"))
-    with pytest.raises(LuxelError, match="step 0: loss is nan"):
-        train_method(
-            fabric(),
-            model,
-            frames,
-            frames.indices(0, "train"),
-            task="pixel",
-            lr=1e-3,
-            budget=Budget(images=8),
-            batch=4,
-            seed=0,
-        )
 
 
 def test_a_footprint_counts_what_the_network_has() -> None:
@@ -434,19 +233,6 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-
-def test_a_backbone_starts_from_the_users_weights(tmp_path: Path) -> None:
-    given = build("nima", "score", tiny=True)
-    torch.save(given.network.backbone.state_dict(), tmp_path / "backbone.pth")
-    parsed = BackboneWeights.parse(f"nima:backbone={tmp_path / 'backbone.pth'}")
-    started = build("nima", "score", tiny=True, weights={parsed.backbone: parsed.file})
-    theirs, ours = given.network.backbone.state_dict(), started.network.backbone.state_dict()
-    assert all(torch.equal(theirs[key], ours[key]) for key in theirs)
-    with pytest.raises(LuxelError, match="no backbone 'vgg'; it has backbone"):
-        build("nima", "score", tiny=True, weights={"vgg": parsed.file})
-    with pytest.raises(LuxelError, match="METHOD:BACKBONE=FILE"):
-        BackboneWeights.parse("nima=backbone.pth")
 
 
 def test_two_processes_train_one_row(settings: BenchmarkSettings) -> None:
