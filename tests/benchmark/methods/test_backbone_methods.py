@@ -10,25 +10,25 @@ from luxel.benchmark import registry  # noqa: E402
 from luxel.benchmark.blocks import two_scales  # noqa: E402
 from luxel.benchmark.blocks.features import Features  # noqa: E402
 from luxel.benchmark.methods import alamp, arniqa, mlsp, reiqa, tanet  # noqa: E402
-from stand_ins.backbone_builds import NAMES, built, pictures, warmed  # noqa: E402
+from stand_ins.method_builds import BACKBONE_METHODS, built, images, warmed  # noqa: E402
 
-CASES = [(name, task) for name in NAMES for task in registry.facts(name).tasks]
+CASES = [(name, task) for name in BACKBONE_METHODS for task in registry.facts(name).tasks]
 
 
 # Laws of every build
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BACKBONE_METHODS)
 def test_the_smallest_picture_the_contract_allows(name: str) -> None:
     with torch.no_grad():
-        assert built(name, "score").eval()(pictures(2, 32, 40)).isfinite().all()
+        assert built(name, "score").eval()(images(2, 32, 40)).isfinite().all()
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_gradient_reaches_every_parameter_that_trains(name: str, task: str) -> None:
     model = built(name, task).train()
     for seed in range(2):  # dropout hides some
-        out = model(pictures(4, 96, 128, seed))
+        out = model(images(4, 96, 128, seed))
         weights = torch.tensor([1.0, -2.0, 3.0, -1.0]).view(-1, *[1] * (out.ndim - 1))
         (weights * out).sum().backward()
     dead = [key for key, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
@@ -41,7 +41,7 @@ def test_a_prediction_does_not_depend_on_its_batch(name: str, task: str) -> None
     with torch.no_grad():
         for p in model.head.parameters():  # scores start close together
             p *= 4 if p.ndim == 2 else 1
-    batch = pictures(3, 97, 110)
+    batch = images(3, 97, 110)
     batch[1] *= 0.2
     with torch.no_grad():
         together = model(batch)
@@ -54,7 +54,7 @@ def test_a_prediction_does_not_depend_on_its_batch(name: str, task: str) -> None
 
 def test_arniqa_features_have_length_one_at_either_scale() -> None:
     network = warmed(arniqa.network(tiny=True))
-    vector = network(pictures(2, 96, 64)).vector
+    vector = network(images(2, 96, 64)).vector
     torch.testing.assert_close(vector.view(2, 2, -1).norm(dim=2), torch.ones(2, 2))
 
 
@@ -76,7 +76,7 @@ def test_the_second_scale_is_the_picture_at_half_its_size() -> None:
 def test_reiqa_standardises_for_the_content_expert_only() -> None:
     network = reiqa.network(tiny=True).eval()
     network.quality.load_state_dict(network.content.state_dict())
-    image = pictures(1, 64, 64)
+    image = images(1, 64, 64)
     standardised = (image - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
         [0.229, 0.224, 0.225]
     ).view(3, 1, 1)
@@ -91,13 +91,13 @@ def test_alamp_sends_its_first_patch_to_the_only_texture(bottom: bool, right: bo
     h, w, side = 160, 200, 40
     image = torch.full((1, 3, h, w), 0.5)
     top, left = (h - side if bottom else 0), (w - side if right else 0)
-    image[:, :, top : top + side, left : left + side] = pictures(1, side, side)
+    image[:, :, top : top + side, left : left + side] = images(1, side, side)
     corners = alamp.choose_patches(image, side)[0]
     assert corners[0].tolist() == [top, left]
 
 
 def test_alamp_spreads_its_patches() -> None:
-    for image in (torch.full((1, 3, 160, 200), 0.5), pictures(1, 160, 200)):
+    for image in (torch.full((1, 3, 160, 200), 0.5), images(1, 160, 200)):
         corners = alamp.choose_patches(image, 40)[0].float()
         assert corners.min() >= 0
         assert (corners <= torch.tensor([120.0, 160.0])).all()
@@ -106,15 +106,15 @@ def test_alamp_spreads_its_patches() -> None:
 
 def test_alamp_chooses_where_two_textures_compete_the_stronger_then_the_other() -> None:
     image = torch.full((1, 3, 160, 200), 0.5)
-    image[:, :, :40, :40] += 0.1 * pictures(1, 40, 40)
-    image[:, :, 60:100, 80:120] += 0.05 * pictures(1, 40, 40)
+    image[:, :, :40, :40] += 0.1 * images(1, 40, 40)
+    image[:, :, 60:100, 80:120] += 0.05 * images(1, 40, 40)
     corners = alamp.choose_patches(image, 40)[0].tolist()
     assert corners[0] == [0, 0]
     assert [60, 80] in corners
 
 
 def test_alamp_cuts_the_patches_it_chose() -> None:
-    image = pictures(2, 90, 120)
+    image = images(2, 90, 120)
     corners = alamp.choose_patches(image, 32)
     patches = alamp.cut(image, corners, 32)
     for b in range(2):
@@ -139,7 +139,7 @@ def test_alamp_layout_measures_centres_and_light() -> None:
 
 def test_alamp_forgets_the_order_of_its_patches(monkeypatch: pytest.MonkeyPatch) -> None:
     network = alamp.network(tiny=True).eval()
-    image = pictures(1, 96, 96)
+    image = images(1, 96, 96)
     before = network(image).vector
     monkeypatch.setattr(alamp, "choose_patches", lambda i, s, choose=alamp.choose_patches: choose(i, s).flip(1))
     after = network(image).vector
@@ -150,7 +150,7 @@ def test_alamp_forgets_the_order_of_its_patches(monkeypatch: pytest.MonkeyPatch)
 def test_mlsp_wide_keeps_places_that_narrow_averages_away() -> None:
     backbone = mlsp.network(tiny=True).backbone
     narrow, wide = mlsp.MLSP(backbone).eval(), mlsp.MLSP(backbone, grid=5).eval()
-    image = pictures(1, 299, 299)  # its first maps have 35 pixels a side, so that bins of five do not overlap
+    image = images(1, 299, 299)  # its first maps have 35 pixels a side, so that bins of five do not overlap
     grid = wide(image).vector.view(1, -1, 5, 5)
     first = sum(backbone.inner_channels[:2])
     torch.testing.assert_close(grid.mean((2, 3))[:, :first], narrow(image).vector[:, :first])
@@ -177,7 +177,7 @@ def test_tanet_similarity_is_the_cosine_of_colours() -> None:
 
 def test_tanet_generates_a_layer_for_every_picture() -> None:
     network = warmed(tanet.network(tiny=True))
-    image = pictures(3, 224, 224)
+    image = images(3, 224, 224)
     with torch.no_grad():
         themes = network.theme.logits(image)
         target = network.target(themes)

@@ -16,12 +16,7 @@ from luxel.benchmark.blocks.mobilenet import MobileNetV2  # noqa: E402
 from luxel.benchmark.blocks.resnet import BasicBlock, Bottleneck, ResNet, resnet18, resnet50  # noqa: E402
 from luxel.benchmark.blocks.vgg import VGG  # noqa: E402
 from luxel.benchmark.methods import arniqa, mlsp, reiqa  # noqa: E402
-from stand_ins.backbone_builds import NAMES, pictures  # noqa: E402
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
+from stand_ins.method_builds import BACKBONE_METHODS, count, images  # noqa: E402
 
 # Counts and names of the published networks
 
@@ -55,9 +50,9 @@ def test_inception_counts_as_keras_prints_it() -> None:
 
 def test_counts_of_methods_are_the_published_ones_or_differ_as_noted() -> None:
     with torch.device("meta"):
-        parts = {name: registry.build(name, "score") for name in NAMES}
+        parts = {name: registry.build(name, "score") for name in BACKBONE_METHODS}
         projector = nn.Sequential(nn.Linear(2048, 2048), nn.ReLU(), nn.Linear(2048, 128))
-    official = {name: registry.facts(name).official_params for name in NAMES}
+    official = {name: registry.facts(name).official_params for name in BACKBONE_METHODS}
     assert count(parts["arniqa"].network) + count(projector) == official["arniqa"] == 27_966_656
     assert count(parts["reiqa"].network) == official["reiqa"] == 2 * 23_508_032
     assert count(parts["nima"]) == official["nima"] == 54_306_464 + 15_370
@@ -144,7 +139,7 @@ def test_resnet_like_transformers() -> None:
         for parameter in theirs.parameters():  # all layers must matter
             nn.init.normal_(parameter, mean=0.05, std=0.2)
         ours.load_state_dict({_torchvision_key(key): value for key, value in theirs.state_dict().items()})
-        image = pictures(2, 96, 64)
+        image = images(2, 96, 64)
         theirs.train()(image)
         ours.train()(image)
         with torch.no_grad():
@@ -176,7 +171,7 @@ def test_mobilenet_like_transformers() -> None:
     theirs_state, ours_state = theirs.state_dict(), ours.state_dict()
     assert len(theirs_state) == len(ours_state)  # both in the order of the layers
     ours.load_state_dict(dict(zip(ours_state, theirs_state.values(), strict=True)))
-    image = 1e3 * pictures(1, 96, 64)  # far beyond where ReLU6 ends
+    image = 1e3 * images(1, 96, 64)  # far beyond where ReLU6 ends
     with torch.no_grad():
         expected = theirs.eval()(image).last_hidden_state
         torch.testing.assert_close(ours.eval()(image), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
@@ -196,7 +191,7 @@ def test_vgg_keeps_the_brightest_of_32_pixels_a_side_where_convolutions_change_n
     for layer in backbone.features:
         if isinstance(layer, nn.Conv2d):
             nn.init.dirac_(layer.weight)
-    image = pictures(2, 70, 96)
+    image = images(2, 70, 96)
     assert torch.equal(backbone(image), F.max_pool2d(image, 32))
 
 

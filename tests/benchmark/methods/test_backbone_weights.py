@@ -18,7 +18,7 @@ from luxel.benchmark.blocks.mobilenet import MobileNetV2  # noqa: E402
 from luxel.benchmark.blocks.resnet import BasicBlock, Bottleneck, ResNet  # noqa: E402
 from luxel.benchmark.blocks.vgg import VGG  # noqa: E402
 from luxel.errors import LuxelError  # noqa: E402
-from stand_ins.backbone_builds import NAMES, built, pictures, warmed  # noqa: E402
+from stand_ins.method_builds import BACKBONE_METHODS, built, images, warmed  # noqa: E402
 
 TINY: dict[str, Callable[[], nn.Module]] = {
     "resnet18": lambda: ResNet(BasicBlock, (1, 1, 1, 1), width=4),
@@ -40,7 +40,7 @@ def test_weights_come_back_from_a_file(kind: str, suffix: str, tmp_path: Path) -
     state = {**given.state_dict(), "fc.weight": torch.zeros(7, 3), "classifier.6.bias": torch.zeros(7)}
     path = tmp_path / f"backbone{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
-    image = pictures(1, 96, 96)
+    image = images(1, 96, 96)
     with torch.no_grad():
         before, expected = backbone(image)[-1], given(image)[-1]
         load_backbone(backbone, path)
@@ -119,7 +119,7 @@ def test_only_backbones_with_weights_freeze_and_only_where_the_method_does(
     model.eval()
     model.train()
     before = {k: v.clone() for k, v in module.state_dict().items()}
-    model(pictures(4, 96, 96)).sum().backward()
+    model(images(4, 96, 96)).sum().backward()
     same = all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
     assert same is frozen
     assert module.training is not frozen
@@ -128,7 +128,7 @@ def test_only_backbones_with_weights_freeze_and_only_where_the_method_does(
 
 
 def test_backbones_are_found_by_name() -> None:
-    found = {name: list(find_backbones(built(name, "score").network)) for name in NAMES}
+    found = {name: list(find_backbones(built(name, "score").network)) for name in BACKBONE_METHODS}
     assert found == {
         "arniqa": ["expert.backbone"],
         "reiqa": ["content.backbone", "quality.backbone"],

@@ -11,7 +11,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from luxel.benchmark.blocks import diffusion  # noqa: E402
 from luxel.benchmark.methods import gsad, pydiff  # noqa: E402
-from stand_ins.diffusion_builds import dead, pictures  # noqa: E402
+from stand_ins.method_builds import dead, images  # noqa: E402
 
 
 def test_levels_fall_from_one_as_the_added_variance_says() -> None:
@@ -24,7 +24,7 @@ def test_levels_fall_from_one_as_the_added_variance_says() -> None:
 
 
 def test_noise_comes_off_again() -> None:
-    clean, noise, level = 2 * pictures(4, 8, 8) - 1, torch.randn(4, 3, 8, 8), torch.tensor([0.05, 0.3, 0.9, 1.0])
+    clean, noise, level = 2 * images(4, 8, 8) - 1, torch.randn(4, 3, 8, 8), torch.tensor([0.05, 0.3, 0.9, 1.0])
     noisy = diffusion.add_noise(clean, level, noise)
     torch.testing.assert_close(diffusion.remove_noise(noisy, level, noise), clean, atol=1e-4, rtol=0)
     assert torch.equal(noisy[3], clean[3])
@@ -32,7 +32,7 @@ def test_noise_comes_off_again() -> None:
 
 def test_drawn_examples_are_what_they_say() -> None:
     levels = diffusion.noise_levels(50, 1e-4, 0.2)
-    clean = 2 * pictures(400, 4, 4) - 1
+    clean = 2 * images(400, 4, 4) - 1
     drawn = diffusion.draw(clean, levels, torch.Generator().manual_seed(0))
     torch.testing.assert_close(drawn.noisy, diffusion.add_noise(clean, drawn.level, drawn.noise))
     assert drawn.level.min() >= levels[-1]
@@ -46,7 +46,7 @@ def test_drawn_examples_are_what_they_say() -> None:
 
 def test_training_loss_of_those_who_know_all_and_nothing() -> None:
     levels = diffusion.noise_levels(50, 1e-4, 0.2)
-    clean = 2 * pictures(64, 8, 8) - 1
+    clean = 2 * images(64, 8, 8) - 1
 
     def knows(condition: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         share = level.view(-1, 1, 1, 1)
@@ -60,7 +60,7 @@ def test_training_loss_of_those_who_know_all_and_nothing() -> None:
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("strides", [(1,), (1, 1, 1), (2, 2, 1, 1), (4, 2, 1)])
 def test_sampling_with_perfect_knowledge_gives_the_picture(eta: float, strides: tuple[int, ...]) -> None:
-    clean = 2 * torch.nn.functional.interpolate(pictures(2, 4, 6), scale_factor=4) - 1
+    clean = 2 * torch.nn.functional.interpolate(images(2, 4, 6), scale_factor=4) - 1
 
     def knows(condition: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         share = level.view(-1, 1, 1, 1)
@@ -92,7 +92,7 @@ def test_sampling_draws_from_the_distribution_it_knows(eta: float) -> None:
 def test_sampling_with_the_published_parts() -> None:
     torch.manual_seed(0)
     denoiser, corrector = pydiff.published(tiny=True)
-    image = 2 * pictures(2, 32, 64) - 1
+    image = 2 * images(2, 32, 64) - 1
     draw = partial(
         diffusion.sample,
         denoiser.eval(),
@@ -111,7 +111,7 @@ def test_sampling_with_the_published_parts() -> None:
 def test_uncertainty_divides_the_error_and_has_its_price() -> None:
     torch.manual_seed(0)
     denoiser = gsad.published(tiny=True)
-    clean = 2 * pictures(2, 32, 32) - 1
+    clean = 2 * images(2, 32, 32) - 1
     drawn = diffusion.draw(clean, diffusion.noise_levels(*gsad.SCHEDULE), torch.Generator().manual_seed(0))
     denoiser.uncertainty_loss(clean, drawn).backward()
     assert dead(denoiser) == []

@@ -11,19 +11,10 @@ from torch import nn  # noqa: E402
 from luxel.benchmark import registry  # noqa: E402
 from luxel.benchmark.blocks import sr3  # noqa: E402
 from luxel.benchmark.methods import gsad, pydiff  # noqa: E402
-from stand_ins.diffusion_builds import dead, pictures  # noqa: E402
+from stand_ins.method_builds import built, count, dead, images  # noqa: E402
 
 NAMES = ("pydiff", "gsad")
 CASES = [(name, task) for name in NAMES for task in registry.facts(name).tasks]
-
-
-def built(name: str, task: str) -> nn.Module:
-    torch.manual_seed(0)
-    return registry.build(name, task, tiny=True)
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 # Laws of every build
@@ -32,7 +23,7 @@ def count(module: nn.Module) -> int:
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_gradient_reaches_every_parameter(name: str, task: str) -> None:
     model = built(name, task).train()
-    out = model(pictures(2, 48, 64))
+    out = model(images(2, 48, 64))
     (torch.tensor([1.0, -2.0]).view(-1, *[1] * (out.ndim - 1)) * out).sum().backward()
     assert dead(model) == []
 
@@ -40,7 +31,7 @@ def test_a_gradient_reaches_every_parameter(name: str, task: str) -> None:
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_prediction_does_not_depend_on_its_batch(name: str, task: str) -> None:
     model = built(name, task).eval()
-    batch = pictures(3, 41, 48)
+    batch = images(3, 41, 48)
     batch[1] *= 0.2
     with torch.no_grad():
         together = model(batch)
@@ -94,7 +85,7 @@ def test_every_picture_has_its_own_noise_level() -> None:
     torch.manual_seed(0)
     for scaled in (False, True):
         unet = sr3.SR3UNet(3, width=8, multipliers=(1, 2), blocks=1, attention=(1,), scaled=scaled, groups=4).eval()
-        image, levels = pictures(1, 16, 16).expand(2, -1, -1, -1), torch.tensor([0.2, 0.9])
+        image, levels = images(1, 16, 16).expand(2, -1, -1, -1), torch.tensor([0.2, 0.9])
         with torch.no_grad():
             last, middle = unet(image, levels)
             alone, _ = unet(image[1:], levels[1:])
@@ -147,7 +138,7 @@ def test_equalising_undoes_any_curve_that_keeps_the_order() -> None:
 
 def test_equalising_like_opencv() -> None:
     cv2 = pytest.importorskip("cv2", reason="OpenCV is in the extra luxel[dataset]")
-    steps = (255 * pictures(2, 37, 53) ** 3).to(torch.uint8)
+    steps = (255 * images(2, 37, 53) ** 3).to(torch.uint8)
     steps[1, 2] = 77
     found = ((pydiff.equalised(steps / 127.5 - 1) + 1) * 127.5).round().to(torch.uint8)
     for b in range(2):
@@ -156,7 +147,7 @@ def test_equalising_like_opencv() -> None:
 
 
 def test_the_condition_has_the_picture_first_and_places_last() -> None:
-    image = 2 * pictures(2, 16, 24) - 1
+    image = 2 * images(2, 16, 24) - 1
     condition = pydiff.condition(image)
     assert condition.shape == (2, pydiff.CONDITION, 16, 24)
     assert torch.equal(condition[:, :3], image)
@@ -171,7 +162,7 @@ def test_the_condition_has_the_picture_first_and_places_last() -> None:
 def test_the_corrector_treats_pixels_of_one_colour_alike() -> None:
     torch.manual_seed(0)
     corrector = pydiff.Corrector()
-    image = 2 * pictures(1, 16, 16) - 1
+    image = 2 * images(1, 16, 16) - 1
     image[..., 9, 2] = image[..., 3, 12]
     found = corrector(image, torch.tensor([0.5]))
     torch.testing.assert_close(found[..., 9, 2], found[..., 3, 12])

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="the benchmark needs the extra luxel
 from torch import Tensor, nn  # noqa: E402
 
 from luxel.benchmark.methods.eat import HELD_BACK, REACH, AttentionLayer, DeformableAttention  # noqa: E402
-from stand_ins.transformer_builds import numbers, spread  # noqa: E402
+from stand_ins.method_builds import numbers, spread  # noqa: E402
 
 
 def bilinear(table: Tensor, row: float, column: float) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: E402
 from luxel.benchmark.blocks import layers  # noqa: E402
 from luxel.benchmark.blocks.channel_attention import channel_attention  # noqa: E402
 from luxel.benchmark.methods import mslt, retinexformer  # noqa: E402
-from stand_ins.enhancement_builds import pictures  # noqa: E402
+from stand_ins.method_builds import images  # noqa: E402
 
 
 def test_channel_attention_written_out_for_one_channel_at_a_time() -> None:
@@ -55,7 +55,7 @@ def test_the_pyramid_rebuilds_the_picture() -> None:
 
     network = mslt.MSLT(8)
     network.low, network.mask, network.finer_mask = Same(), Ones(), Ones()
-    image = pictures(2, 67, 45)
+    image = images(2, 67, 45)
     torch.testing.assert_close(network(image).maps[0], image)
 
 
@@ -87,7 +87,7 @@ def test_a_grid_of_one_transform_is_that_transform() -> None:
         low.grid = nn.Identity()
         low.grid_features = Constant(coefficients.repeat_interleave(6 * 16 * 16).view(1, 8, 48, 48))
         low.tune = nn.Identity()
-        image = pictures(1, 9, 10)
+        image = images(1, 9, 10)
         found, _ = low(image)
     colours = low.colours(image)
     expected = torch.einsum("ij,bjhw->bihw", matrix, colours) + offset.view(1, 3, 1, 1)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the benchmark needs the extra luxel
 
 
 from luxel.benchmark.methods import fecnet  # noqa: E402
-from stand_ins.enhancement_builds import pictures  # noqa: E402
+from stand_ins.method_builds import images  # noqa: E402
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (10, 5)])
@@ -33,7 +33,7 @@ def test_self_conjugate_coefficients_are_real(size: tuple[int, int]) -> None:
 
 
 def test_light_lies_in_the_amplitude_and_structure_in_the_phase() -> None:
-    x = pictures(1, 9, 13)
+    x = images(1, 9, 13)
     torch.testing.assert_close(fecnet.exchange_amplitude(x, 0.25 * x), 0.25 * x, atol=1e-4, rtol=1e-3)
     moved = x.roll((2, 5), (2, 3))  # a cyclic move changes phases alone
     torch.testing.assert_close(fecnet.exchange_amplitude(x, moved), x, atol=1e-4, rtol=1e-3)
@@ -55,7 +55,7 @@ def test_the_phase_net_learns_from_the_change_of_light_but_sends_nothing_back_th
     net = fecnet.PhaseNet(4)
     with torch.no_grad():  # only the modulations are left to carry a gradient to `lit`
         net.enter.weight.zero_()
-    lit = pictures(1, 8, 8, 1).requires_grad_()
-    net(pictures(1, 8, 8), lit).sum().backward()
+    lit = images(1, 8, 8, 1).requires_grad_()
+    net(images(1, 8, 8), lit).sum().backward()
     assert not lit.grad.any()
     assert net.lift.weight.grad.any()

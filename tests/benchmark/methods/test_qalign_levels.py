@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from luxel.benchmark.blocks.features import Features  # noqa: E402
 from luxel.benchmark.methods.qalign import LevelScore, level  # noqa: E402
-from stand_ins.transformer_builds import Promise, built, numbers, pictures  # noqa: E402
+from stand_ins.method_builds import Promise, built, images, numbers  # noqa: E402
 
 
 def features_of(score: LevelScore, logits: Tensor) -> Features:
@@ -49,12 +49,12 @@ def test_the_loss_is_the_surprise_at_the_right_level() -> None:
 
 def test_learning_levels_moves_the_score_to_its_target() -> None:
     model = built("qalign", "score").train()
-    images, targets = pictures(4, 64, 64), torch.tensor([0.5, 9.5, 0.5, 9.5])
-    images[targets > 5] *= 0.2
+    batch, targets = images(4, 64, 64), torch.tensor([0.5, 9.5, 0.5, 9.5])
+    batch[targets > 5] *= 0.2
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(40):
         optimizer.zero_grad()
-        model.own_loss(images, targets).backward()
+        model.own_loss(batch, targets).backward()
         optimizer.step()
     with torch.no_grad():
-        assert (model.eval()(images) - torch.tensor([0.0, 10.0, 0.0, 10.0])).abs().max() < 1
+        assert (model.eval()(batch) - torch.tensor([0.0, 10.0, 0.0, 10.0])).abs().max() < 1

@@ -10,7 +10,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from luxel.benchmark.blocks.transformer import EncoderBlock, VisionTransformer  # noqa: E402
 from luxel.benchmark.blocks.window_attention import WindowAttention  # noqa: E402
-from stand_ins.transformer_builds import numbers, pictures, spread  # noqa: E402
+from stand_ins.method_builds import images, numbers, spread  # noqa: E402
 
 
 @pytest.mark.parametrize("scale", [None, 0.3])
@@ -43,7 +43,7 @@ def test_layer_scale_of_zero_leaves_the_tokens_alone() -> None:
 def test_a_token_of_a_vision_transformer_stays_where_its_patch_is() -> None:
     torch.manual_seed(0)
     vit = VisionTransformer(channels=8, layers=0, heads=2)
-    image = pictures(1, 224, 224)
+    image = images(1, 224, 224)
     other = image.clone()
     other[..., 32:48, 16:32] = 0
     with torch.no_grad():

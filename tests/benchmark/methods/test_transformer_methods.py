@@ -4,21 +4,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the benchmark needs the extra luxel[train]")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 from luxel.benchmark import registry  # noqa: E402
 from luxel.benchmark.blocks.features import Features  # noqa: E402
 from luxel.benchmark.blocks.transformer import VisionTransformer  # noqa: E402
 from luxel.benchmark.methods.deiqt import PanelScore  # noqa: E402
 from luxel.benchmark.methods.musiq import CELLS, MUSIQ, StandardConv, hashed, resized  # noqa: E402
-from stand_ins.transformer_builds import Promise, built, numbers, pictures, spread  # noqa: E402
+from stand_ins.method_builds import Promise, built, count, images, numbers, spread  # noqa: E402
 
 NAMES = ("deiqt", "musiq", "eat", "qalign")
 CASES = [(name, task) for name in NAMES for task in registry.facts(name).tasks]
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 # Laws of every build
@@ -28,7 +24,7 @@ def count(module: nn.Module) -> int:
 def test_a_gradient_reaches_every_parameter_that_trains(name: str, task: str) -> None:
     model = built(name, task).train()
     for seed in range(2):  # layers left out of some pictures
-        out = model(pictures(4, 96, 128, seed))
+        out = model(images(4, 96, 128, seed))
         weights = torch.tensor([1.0, -2.0, 3.0, -1.0]).view(-1, *[1] * (out.ndim - 1))
         (weights * out).sum().backward()
     # no attention depends on the bias of its keys: a softmax forgets what all its inputs share
@@ -39,7 +35,7 @@ def test_a_gradient_reaches_every_parameter_that_trains(name: str, task: str) ->
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_prediction_does_not_depend_on_its_batch(name: str, task: str) -> None:
     model = built(name, task).eval()
-    batch = pictures(3, 97, 110)
+    batch = images(3, 97, 110)
     batch[1] *= 0.2
     with torch.no_grad():
         together = model(batch)
@@ -113,7 +109,7 @@ def test_a_copy_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int
 def test_without_its_transformer_a_token_sees_its_own_patch_only() -> None:
     torch.manual_seed(0)
     network = MUSIQ(channels=16, layers=0, heads=2, stem=32, sides=(64,)).eval()
-    image = pictures(1, 96, 160)
+    image = images(1, 96, 160)
     other = image.clone()
     other[..., 64:96, 32:64] = 0
     with torch.no_grad():
@@ -126,7 +122,7 @@ def test_equal_patches_are_distinguished_by_their_place() -> None:
     torch.manual_seed(0)
     network = MUSIQ(channels=16, layers=0, heads=2, stem=32, sides=()).eval()
     with torch.no_grad():
-        tokens = network(pictures(1, 32, 32).repeat(1, 1, 3, 5)).maps[0].flatten(2)[0].T
+        tokens = network(images(1, 32, 32).repeat(1, 1, 3, 5)).maps[0].flatten(2)[0].T
     assert torch.pdist(tokens).min() > 1e-3
 
 
@@ -144,5 +140,5 @@ def test_the_whole_sequence_is_as_long_as_published() -> None:
     seen: list[int] = []
     network.blocks[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
     with torch.no_grad():
-        network(pictures(1, 256, 256))
+        network(images(1, 256, 256))
     assert seen == [1 + 64 + 49 + 144]
