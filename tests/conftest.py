@@ -1,12 +1,20 @@
 """Settings for every test: one thread per process, so that parallel test processes do not wait for each other."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Random weights and inputs are the same in whatever order tests run."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ def test_a_grid_of_one_transform_is_that_transform() -> None:
         # the eight channels of 48 x 48 hold the grid of 12 x 6 x 16 x 16 number by number, so not by channel
         low.grid = nn.Identity()
         low.grid_features = Constant(coefficients.repeat_interleave(6 * 16 * 16).view(1, 8, 48, 48))
+        low.guide = Constant(torch.rand(1, 1, 9, 10))  # beyond its layers a grid fades
         low.tune = nn.Identity()
         image = images(1, 9, 10)
         found, _ = low(image)
