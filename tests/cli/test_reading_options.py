@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from luxel.cli import app
+from luxel.errors import LuxelError
+from luxel.images import read
 from stand_ins.onnx_files import grey_target
-from stand_ins.picture_files import photo, save, write_dng
+from stand_ins.picture_files import fails, photo, save, write_dng
 
 COMMANDS = ("assess", "score", "light", "compare", "report")
 
@@ -47,6 +49,48 @@ def test_the_option_of_the_message_exists(luxel: Callable[..., Result], tmp_path
     assert "--max-megapixels" in rejected.output
     assert luxel(command, *arguments(command, file), "--max-megapixels", 0.02).exit_code == 0
     assert luxel(command, *arguments(command, file), "--max-megapixels", 0).exit_code == 2
+
+
+READERS = (
+    *((command,) for command in (*COMMANDS, "train", "export", "evaluate", "serve")),
+    *(
+        ("dataset", name)
+        for name in ("scan", "tags", "align", "build", "reference", "label", "split", "check", "stats")
+    ),
+    *(("annotate", name) for name in ("serve", "write", "import", "export")),
+    ("dataset", "convert"),
+    ("benchmark", "run"),
+    ("criteria", "explain"),
+)
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_every_command_that_reads_has_the_option(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert "--max-megapixels" in shown.stdout
+
+
+def test_readers_deep_inside_a_command_obey_it(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="evaluate needs luxel[train]")
+    monkeypatch.setenv("LUXEL_MAX_MEGAPIXELS", "200")  # set again after the test
+    levels = ("N4", "N3", "N2", "N1", "P0", "P1", "P2", "P3", "P4")
+    (tmp_path / "labels.csv").write_text(f"file,{','.join(levels)}\n" + "".join(f"{n}.png{',5' * 9}\n" for n in "ab"))
+    for name in "ab":
+        save(tmp_path / f"{name}.png", photo(100, 120))
+    call = ["evaluate", "--people", str(tmp_path), "--weights", str(weights), "--max-megapixels"]
+    rejected = CliRunner().invoke(app, [*call, "0.01"])
+    assert (rejected.exit_code, rejected.output.count("--max-megapixels")) == (2, 1), rejected.output
+
+
+def test_the_variable_limits_every_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save(tmp_path / "a.png", photo(100, 120))
+    monkeypatch.setenv("LUXEL_MAX_MEGAPIXELS", "0.01")
+    fails(file, "over the limit of 0.01")
+    assert read(file, max_megapixels=1).size == (100, 120)
+    for wrong in ("0", "-1", "nan", "many"):
+        monkeypatch.setenv("LUXEL_MAX_MEGAPIXELS", wrong)
+        with pytest.raises(LuxelError, match=f"LUXEL_MAX_MEGAPIXELS='{wrong}': give a number of megapixels above 0"):
+            read(file)
 
 
 @pytest.mark.parametrize("command", ["assess", "score", "light"])

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from luxel.cli.console import Progress, put, require, say
-from luxel.cli.options import with_groups
+from luxel.cli.options import ReadersLimitOption, with_groups
 
 
 class _ServesByDefault(TyperGroup):
@@ -95,7 +95,12 @@ def _about() -> None:
 @annotate.command()
 @with_groups
 def serve(
-    dataset: DatasetArgument, *, database: DatabaseOption = None, reach: ReachOptions, project: ProjectOptions
+    dataset: DatasetArgument,
+    *,
+    database: DatabaseOption = None,
+    reach: ReachOptions,
+    project: ProjectOptions,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Serve a dataset's folder to the browsers of its experts until Ctrl-C.
 
@@ -183,7 +188,11 @@ def account(
 
 
 @annotate.command()
-def write(dataset: DatasetArgument, database: DatabaseOption = None) -> None:
+def write(
+    dataset: DatasetArgument,
+    database: DatabaseOption = None,
+    max_megapixels: ReadersLimitOption = 200.0,
+) -> None:
     """Write accepted work into the dataset: zone decisions, expert layers, labels, agreement.
 
     \b
@@ -258,6 +267,7 @@ def import_masks(
         Literal["label-studio", "cvat", "labelme"], typer.Option("--from", help="Program.", show_default=False)
     ],
     by: Annotated[str, typer.Option(help="Whose work it is.", metavar="NAME", show_default=False)],
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Import masks with a value as one person's expert layers.
 
@@ -284,6 +294,7 @@ def export(
     program: Annotated[
         Literal["label-studio", "cvat", "labelme"], typer.Option("--to", help="Program.", show_default=False)
     ],
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Export frames and the outlines of their blocks for another program.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from luxel.cli.console import Column, Progress, note, output_folder, print_table, put, require, say, track
-from luxel.cli.options import with_groups
+from luxel.cli.options import ReadersLimitOption, with_groups
 
 if TYPE_CHECKING:
     from luxel.benchmark.listing import Listed
@@ -119,6 +119,7 @@ def run(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed rows again.")] = False,
     device: DeviceOptions,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Train and measure methods by one protocol: same splits, budget, pictures, heads and loss for all.
 

@@ -8,6 +8,7 @@ A command takes a group as one parameter and `with_groups` makes an option of ea
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ def _limit(value: float) -> float:
 def _above_zero(value: float) -> float:
     if not value > 0.0:
         raise typer.BadParameter(f"{value} is not above 0")
+    return value
+
+
+MEGAPIXELS_VARIABLE = "LUXEL_MAX_MEGAPIXELS"  # also in luxel.images.picture, which must not be imported for a help text
+
+
+def _limit_of_readers(value: float) -> float:
+    os.environ[MEGAPIXELS_VARIABLE] = repr(_above_zero(value))  # which processes that the command starts inherit
     return value
 
 
@@ -76,14 +85,16 @@ HeadOption = Annotated[
     typer.Option(help="Score by a head that luxel train recipes/holistic.toml wrote.", metavar="FILE"),
 ]
 CriteriaOption = Annotated[str, typer.Option(help="Shipped criteria, or your own .toml file.", metavar="NAME_OR_FILE")]
-MaxMegapixelsOption = Annotated[
-    float,
-    typer.Option(
-        help="Largest picture in megapixels; a larger one is an error before it is decoded.",
-        metavar="N",
-        callback=_above_zero,
-    ),
-]
+_MAX_MEGAPIXELS: dict[str, Any] = {
+    "help": "Largest picture in megapixels; a larger one is an error before it is decoded.",
+    "metavar": "N",
+    "envvar": MEGAPIXELS_VARIABLE,
+    "show_envvar": False,
+}
+MaxMegapixelsOption = Annotated[float, typer.Option(callback=_above_zero, **_MAX_MEGAPIXELS)]
+ReadersLimitOption = Annotated[float, typer.Option("--max-megapixels", callback=_limit_of_readers, **_MAX_MEGAPIXELS)]
+"""The same for a command that hands no reader a limit: it holds for all that is read until the command ends."""
+
 CacheOption = Annotated[Path, typer.Option(help="Folder for rendered scenes.", metavar="DIR")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from luxel.cli.console import Progress, note, output_folder, put, require, say, track
-from luxel.cli.options import CacheOption
+from luxel.cli.options import CacheOption, ReadersLimitOption
 
 
 def train(
@@ -16,6 +16,7 @@ def train(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again even if the run has a checkpoint.")] = False,
     cache: CacheOption = Path("runs/cache"),
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Train the network by a recipe; run again to resume where it stopped.
 
@@ -63,6 +64,7 @@ def export(
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     cache: CacheOption = Path("runs/cache"),
     pictures: Annotated[int | None, typer.Option(help="Validation pictures to measure on; all if left out.")] = None,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Write a run's averaged weights for torch and ONNX, measured, with the facts about them beside.
 
@@ -99,6 +101,7 @@ def evaluate(
     pictures: Annotated[int | None, typer.Option(help="About so many validation pictures; all if left out.")] = None,
     cache: CacheOption = Path("runs/cache"),
     out: Annotated[Path | None, typer.Option(help="Write every row to this CSV file.")] = None,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Measure weights on the fixed validation pictures, beside every trivial predictor.
 

@@ -1,5 +1,7 @@
 """What a picture is, before and after it is made sRGB, and the two checks every decoder needs."""
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,7 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from luxel.errors import ImageError
+from luxel.errors import ImageError, LuxelError
 from luxel.images.colour.spaces import SRGB, Primaries, Transfer
 from luxel.text import printable
 
@@ -50,18 +52,39 @@ class Picture:
         return height, width
 
 
+MEGAPIXELS_VARIABLE = "LUXEL_MAX_MEGAPIXELS"
+"""Environment variable with the limit of every reader that is not given one, in this process and those it starts."""
+
+
+def default_max_megapixels() -> float:
+    """The largest image that is read where no limit is given, 10^6 pixels: 200, or what `LUXEL_MAX_MEGAPIXELS` says.
+
+    Raises LuxelError if that is not a number above 0.
+    """
+    stated = os.environ.get(MEGAPIXELS_VARIABLE, "")
+    if not stated:
+        return 200.0
+    try:
+        limit = float(stated)
+    except ValueError:
+        limit = math.nan
+    if not limit > 0:
+        raise LuxelError(f"{MEGAPIXELS_VARIABLE}={stated!r}: give a number of megapixels above 0, or unset it")
+    return limit
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """How `read` reads: its keywords, for those who pass them on.
 
-    max_megapixels: pictures above it are rejected before decoding, 10^6 pixels.
+    max_megapixels: pictures above it are rejected before decoding, 10^6 pixels; default `default_max_megapixels`.
     working_size: None, or the working size at which the picture is needed (`filters.shrink.working_shape`): a decoder
         may then give means of blocks of pixels in place of pixels.
     raw: what stands for a camera RAW file: "neutral", its sensor data by luxel's rendering; "preview", the JPEG that
         the camera made and put into the file.
     """
 
-    max_megapixels: float = 200.0
+    max_megapixels: float = field(default_factory=default_max_megapixels)
     working_size: int | None = None
     raw: RawRendering = "neutral"
 

@@ -10,7 +10,16 @@ import numpy.typing as npt
 from luxel.errors import ImageError
 from luxel.filters.shrink import block_means, block_side, shrink_blocks, working_shape
 from luxel.images.colour import spaces
-from luxel.images.picture import Array, Picture, Raster, RawRendering, ReadOptions, decoding, reading
+from luxel.images.picture import (
+    Array,
+    Picture,
+    Raster,
+    RawRendering,
+    ReadOptions,
+    decoding,
+    default_max_megapixels,
+    reading,
+)
 from luxel.images.sniff import RAW_SUFFIXES, sniff
 from luxel.text import printable
 
@@ -23,7 +32,7 @@ _LIGHT = {"EXR", "HDR", "RAW", "TIFF"}
 def read(
     path: str | os.PathLike[str],
     *,
-    max_megapixels: float = 200.0,
+    max_megapixels: float | None = None,
     working_size: int | None = None,
     raw: RawRendering = "neutral",
 ) -> Picture:
@@ -35,7 +44,8 @@ def read(
 
     path: JPEG, PNG, WebP, TIFF, HEIC (extra `heif`), AVIF, GIF, BMP, OpenEXR, Radiance HDR or camera RAW, found by
         content.
-    max_megapixels: larger images are an error before anything is decoded, 10^6 pixels.
+    max_megapixels: larger images are an error before anything is decoded, 10^6 pixels; None: 200, or what the
+        environment variable LUXEL_MAX_MEGAPIXELS says.
     working_size: None for every pixel; or a short side in pixels, for the image as the network sees it: shrunk to
         `filters.shrink.working_shape`, decoded at reduced size where that is as good (JPEG; RAW at half size). Within
         1/255 on average of what `filters.shrink.shrink` makes of every pixel.
@@ -52,7 +62,8 @@ def read(
     ('PNG', (4, 6), 'uint8')
     """
     where = Path(path)
-    options = ReadOptions(max_megapixels=max_megapixels, working_size=working_size, raw=raw)
+    limit = default_max_megapixels() if max_megapixels is None else max_megapixels
+    options = ReadOptions(max_megapixels=limit, working_size=working_size, raw=raw)
     with reading(where):
         return _read(where, options)
 
@@ -108,7 +119,7 @@ def _rendered(where: Path, raster: Raster, options: ReadOptions) -> Picture:
     return Picture(pixels, where, raster.format, raster.bits, tuple(raster.notes), full_size, blocks)
 
 
-def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) -> npt.NDArray[np.float32]:
+def read_linear(path: str | os.PathLike[str], *, max_megapixels: float | None = None) -> npt.NDArray[np.float32]:
     """The light a file stores: float32 [H, W, 3], linear, sRGB primaries, >= 0, upright; never exposed or clipped.
 
     NaN and negative values become 0, +inf the largest finite value. Colours outside sRGB primaries clip to 0 in the
@@ -116,7 +127,7 @@ def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) 
 
     path: OpenEXR, Radiance HDR and float TIFF (any scale; 1.0 means what the file means by it), or camera RAW (1.0 is
         sensor saturation).
-    max_megapixels: larger images are rejected before decoding, 10^6 pixels.
+    max_megapixels: as in `read`.
     Raises ImageError as `read` does, and for files that store display-encoded images.
 
     >>> import tempfile
@@ -131,7 +142,8 @@ def read_linear(path: str | os.PathLike[str], *, max_megapixels: float = 200.0) 
     """
     where = Path(path)
     with reading(where):
-        return _read_linear(where, ReadOptions(max_megapixels=max_megapixels))
+        limit = default_max_megapixels() if max_megapixels is None else max_megapixels
+        return _read_linear(where, ReadOptions(max_megapixels=limit))
 
 
 def _read_linear(where: Path, options: ReadOptions) -> npt.NDArray[np.float32]:

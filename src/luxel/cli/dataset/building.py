@@ -17,7 +17,7 @@ from luxel.cli.dataset.options import (
     TaxonomyOption,
     ViewsOption,
 )
-from luxel.cli.options import MaxMegapixelsOption, TimeoutOption, time_limit
+from luxel.cli.options import MaxMegapixelsOption, ReadersLimitOption, TimeoutOption, time_limit
 
 
 def build(
@@ -108,6 +108,7 @@ def reference(
         typer.Option(help="Decide that a block must have this zone, 0 to 7.5. Repeatable.", metavar="BLOCK=ZONE"),
     ] = None,
     by: Annotated[str, typer.Option(help="Who decides; needed with --zone.", metavar="NAME")] = "",
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Make references again from their zone decisions, and label again.
 
@@ -139,6 +140,7 @@ def label(
     folder: DatasetArgument,
     *,
     scene: SceneOption = None,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Label again: merge the layers of experts that are there now, and apply the label rules.
 
@@ -165,6 +167,7 @@ def split(
     *,
     seed: Annotated[int, typer.Option(help="First of five seeds.", min=0)] = 0,
     shares: Annotated[str, typer.Option(help="Shares of train, val and test.", metavar="A,B,C")] = "0.8,0.1,0.1",
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Split a dataset again, scene-disjoint, under five seeds, and write its manifest and pages again.
 

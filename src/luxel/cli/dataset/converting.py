@@ -7,6 +7,7 @@ import typer
 
 from luxel.cli.console import Progress, put, require
 from luxel.cli.dataset.options import CsvOption, DatasetArgument
+from luxel.cli.options import ReadersLimitOption
 
 
 def convert(
@@ -22,6 +23,7 @@ def convert(
         ),
     ] = 0,
     csv: CsvOption = None,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Convert between luxel's layout and that of the released IEA40K, exact to 1/255.
 

@@ -4,7 +4,7 @@ import typer
 
 from luxel.cli.console import Column, Progress, print_table, put, require, say
 from luxel.cli.dataset.options import CoresOption, CsvOption, DatasetArgument
-from luxel.cli.options import JsonOption
+from luxel.cli.options import JsonOption, ReadersLimitOption
 
 
 def check(
@@ -13,6 +13,7 @@ def check(
     csv: CsvOption = None,
     json: JsonOption = False,
     jobs: CoresOption = 0,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Verify a dataset, in luxel's layout or in that of the released IEA40K: every problem is named.
 
@@ -50,6 +51,7 @@ def stats(
     *,
     csv: CsvOption = None,
     json: JsonOption = False,
+    max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
     """Count what a dataset holds, by level, kind, tags and device, and how far its experts agree.
 
