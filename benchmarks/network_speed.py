@@ -82,13 +82,12 @@ def main() -> None:
         sys.exit("--int8 needs pictures to set its ranges: give --images FOLDER")
 
     weights = locate(arguments.weights)
-    for_torch = locate(arguments.weights and weights.with_suffix(".safetensors"), suffix=".safetensors")
     left = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
     product = Row("NumPy product 2048^3, float32", lambda _: left @ left)
     released = released_row(arguments.released)
     skipped: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        networks = [*torch_rows(for_torch), *onnx_rows(weights, arguments.threads, skipped)]
+        networks = [*torch_rows(weights), *onnx_rows(weights, arguments.threads, skipped)]
         if arguments.int8:
             quantised = quantise(weights, calibration, Path(scratch))
             networks += onnx_rows(quantised, arguments.threads, skipped, precision="int8")
@@ -106,7 +105,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--weights", type=Path, help="ONNX file, its .safetensors beside it; without: shipped")
+    parser.add_argument("--weights", type=Path, help="ONNX file written by luxel export; without: shipped")
     parser.add_argument("--images", type=Path, help="folder of pictures for the differences and for INT8 ranges")
     parser.add_argument("--int8", action="store_true", help="also quantise statically (QDQ) with ONNX Runtime")
     parser.add_argument("--released", type=Path, help="the authors' checkpoint; random weights take the same time")

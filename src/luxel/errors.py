@@ -11,11 +11,13 @@ from collections.abc import Mapping
 
 from luxel.text import printable
 
-_DATASET = {"scipy": "scipy", "skimage": "scikit-image", "cv2": "opencv-python-headless"}
+_DATASET = {"scipy": "scipy", "skimage": "scikit-image", "cv2": "opencv-python-headless", "pyarrow": "pyarrow"}
 
 EXTRAS: Mapping[str, Mapping[str, str]] = {
     "heif": {"pillow_heif": "pillow-heif"},
     "openvino": {"openvino": "openvino"},
+    "parquet": {"pyarrow": "pyarrow"},
+    "torch": {"torch": "torch", "onnx": "onnx"},
     "dataset": _DATASET,
     "train": _DATASET
     | {

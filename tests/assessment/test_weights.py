@@ -47,16 +47,19 @@ def test_missing_and_wrong_files_are_rejected(file: Path, tmp_path: Path) -> Non
     with pytest.raises(WeightsError, match="no such weights file"):
         weights.locate(tmp_path / "absent.onnx")
     with pytest.raises(WeightsError, match=r"end in \.onnx here; \.safetensors is needed"):
-        weights.locate(file, suffix=".safetensors")
+        weights.locate(file, suffixes=(".safetensors",))
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.describe(tmp_path)
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
-def test_shipped_weights_are_the_ones_their_metadata_state(suffix: weights.Suffix) -> None:
-    if not (weights.SHIPPED / (weights.STEM + suffix)).is_file():
-        with pytest.raises(WeightsError, match="shipped weights are missing"):
-            weights.locate(suffix=suffix)
-        pytest.skip("no weights have been trained yet")
-    path = weights.locate(suffix=suffix)
+def test_shipped_weights_are_the_ones_their_metadata_state() -> None:
+    path = weights.locate()
     assert weights.describe(path).sha256 == weights.metadata(path)["sha256"][path.name]
+
+
+def test_the_package_holds_one_set_of_weights() -> None:
+    """They are most of the wheel, which stays below 10 MB."""
+    assert {file.name for file in weights.SHIPPED.iterdir()} == {"pieanet.onnx", "pieanet.json"}
+    package = weights.SHIPPED.parents[1]
+    files = [file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert sum(file.stat().st_size for file in files) < 10_000_000

@@ -79,7 +79,8 @@ def test_exporting_writes_two_formats_of_one_network(tmp_path: Path, cache: Path
     train(tiny(tmp_path / "run", 4), cache=cache, **QUIET)
     facts = export_run(tmp_path / "run", tmp_path / "out", name="tiny", licence="Apache-2.0", cache=cache, pictures=9)
     assert {"recipe", "commit", "data", "date", "licence", "validation", "sha256", "parameters"} <= set(facts)
-    network = load_model(tmp_path / "out" / "tiny.safetensors")
+    network, read = (load_model(tmp_path / "out" / name) for name in ("tiny.safetensors", "tiny.onnx"))
+    assert all(torch.equal(value, read.state_dict()[key]) for key, value in network.state_dict().items())
     assert largest_difference(network, tmp_path / "out" / "tiny.onnx") < 1e-4
     from luxel.assessment.assessor import Assessor
 

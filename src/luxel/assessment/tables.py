@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from luxel.assessment.journal import Row
+from luxel.errors import MissingExtraError, missing_packages
 from luxel.jobs.atomic import write_file
 from luxel.text import csv_table, printable
 
@@ -71,7 +72,12 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Writes one Parquet file with the columns of `COLUMNS`, atomically. Raises LuxelError as `write_csv` does."""
+    """Writes one Parquet file with the columns of `COLUMNS`, atomically.
+
+    Raises LuxelError as `write_csv` does, MissingExtraError where pyarrow is not installed.
+    """
+    if missing_packages("parquet"):
+        raise MissingExtraError("writing Parquet", "parquet")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

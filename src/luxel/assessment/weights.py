@@ -1,15 +1,15 @@
 """The weights inside luxel: where they are, and which they are.
 
-Three files share one stem: pieanet.onnx (light install), pieanet.safetensors (torch), pieanet.json (metadata). In the
-metadata, "name" is a string and "sha256" maps each file's name to its SHA-256 in hexadecimal. Both are checked here;
-whatever else stands there (recipe, commit, date, licence, validation figures) is handed on as it is.
+Two files share one stem: pieanet.onnx, which every engine and torch read (`luxel.model.export`), and pieanet.json, its
+metadata. There, "name" is a string and "sha256" maps each file's name to its SHA-256 in hexadecimal. Both are checked
+here; whatever else stands there (recipe, commit, date, licence, validation figures) is handed on as it is.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from luxel.errors import WeightsError
 
@@ -17,8 +17,6 @@ STEM = "pieanet"
 
 SHIPPED = Path(__file__).parents[1] / "model/shipped"
 """Folder of the weights that come with luxel."""
-
-Suffix = Literal[".onnx", ".safetensors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,17 @@ class WeightsInfo:
     sha256: str
 
 
-def locate(weights: str | Path | None = None, *, suffix: Suffix = ".onnx") -> Path:
+def locate(weights: str | Path | None = None, *, suffixes: tuple[str, ...] = (".onnx",)) -> Path:
     """Path of a weights file: the given one, or the shipped one if None.
 
-    suffix: which of the two shipped formats; a given file must have it too.
+    weights: a file, or None.
+    suffixes: the endings that a given file may have.
+
     Raises WeightsError if the file is not there or has another suffix.
     """
+    suffix = " or ".join(suffixes)
     if weights is None:
-        shipped = SHIPPED / (STEM + suffix)
+        shipped = SHIPPED / f"{STEM}.onnx"
         if not shipped.is_file():
             raise WeightsError(f"{shipped}: shipped weights are missing; reinstall luxel or give weights=PATH")
         return shipped
@@ -45,7 +46,7 @@ def locate(weights: str | Path | None = None, *, suffix: Suffix = ".onnx") -> Pa
         raise WeightsError(
             f"{path}: no such weights file; give a path to {suffix} weights, or None for the shipped ones"
         )
-    if path.suffix.lower() != suffix:
+    if path.suffix.lower() not in suffixes:
         raise WeightsError(f"{path}: weights end in {path.suffix or 'nothing'} here; {suffix} is needed")
     return path
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.console import Cell, Column, print_table, put, say, track
+from luxel.cli.console import Cell, Column, print_table, put, require, say, track
 from luxel.cli.options import (
     AssessingOptions,
     HeadOption,
@@ -184,6 +184,8 @@ def _format(format: Format | None, json: bool, out: Path | None) -> Format:
     chosen = "jsonl" if json else format or "table"
     if chosen == "parquet" and out is None:
         raise typer.BadParameter("parquet is written to a folder; add --out DIR", param_hint="--format")
+    if chosen == "parquet":
+        require("parquet", "--format parquet")
     return chosen
 
 

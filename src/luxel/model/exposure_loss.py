@@ -33,7 +33,7 @@ class ExposureLoss(nn.Module):
 
     Parameters of the constructor:
 
-    weights: a .safetensors file written by luxel; None for the shipped weights.
+    weights: an .onnx or .safetensors file written by luxel; None for the shipped weights.
     reduction: "mean" for a scalar over the batch; "none" for one value per picture, [B].
     margin: in [0, 1); residuals up to it cost nothing, the loss is mean max(|r| - margin, 0).
     working_size: pixels of the short side (>= 8) to which larger images are shrunk before the network, bilinearly with

@@ -1,4 +1,7 @@
-"""From a training run to weights people install: two formats, one network, and the facts about it."""
+"""From a training run to weights people install: one network in two formats, and the facts about it.
+
+luxel itself contains NAME.onnx and NAME.json; NAME.safetensors has the same numbers for programs that read that format.
+"""
 
 import hashlib
 import json
@@ -12,9 +15,9 @@ import torch
 
 from luxel.errors import WeightsError
 from luxel.jobs.atomic import write_file
-from luxel.model.export import export_onnx, largest_difference
+from luxel.model.export import ARCHITECTURE, export_onnx, largest_difference
 from luxel.model.network import parameter_count
-from luxel.model.weights import save_weights
+from luxel.model.weights import architecture, save_weights
 from luxel.samples.built import BuiltStore
 from luxel.samples.scenes import SceneStore
 from luxel.train.checkpoint import load_checkpoint
@@ -67,8 +70,10 @@ def export_run(
     }
     out.mkdir(parents=True, exist_ok=True)
     onnx, safetensors = out / f"{name}.onnx", out / f"{name}.safetensors"
-    save_weights(network, safetensors, wavelet=recipe.model.wavelet, without=recipe.model.without, facts={"name": name})
-    export_onnx(network, onnx, facts={"name": name, "licence": licence})
+    model = recipe.model
+    save_weights(network, safetensors, wavelet=model.wavelet, without=model.without, facts={"name": name})
+    built_as = architecture(network, wavelet=model.wavelet, without=model.without)
+    export_onnx(network, onnx, facts={"name": name, "licence": licence, ARCHITECTURE: built_as})
     facts["parity"] = largest_difference(network, onnx)
     facts["sha256"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (onnx, safetensors)}
     write_file(out / f"{name}.json", json.dumps(facts, indent=1) + "\n", error=WeightsError)

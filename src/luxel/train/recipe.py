@@ -29,7 +29,7 @@ class ModelSection(Section):
     structure_widths: tuple[int, ...] = (16, 32, 64)
     lightness_widths: tuple[int, ...] = (16, 32, 80, 224)
     prediction_width: int = Field(default=16, ge=1)
-    start: str = Field(default="random", description='"random", "shipped", or a .safetensors file')
+    start: str = Field(default="random", description='"random", "shipped", or a file: .onnx, .safetensors')
 
 
 class DataSection(Section):
