@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from luxel.errors import LuxelError
 from luxel.filters.gaussian import gaussian_weights, smooth_valid
-
-Float64Array = npt.NDArray[np.float64]
+from luxel.photometry import Float64Array
 
 RESIDUAL_RANGE = 2.0
 """Width of the range [-1, 1] of residual maps, the default `data_range`. The authors' released code uses 1."""

@@ -7,6 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+ByteArray = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+"""True where a pixel belongs to something."""
 
 LIGHTNESS_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of R'G'B' in lightness Y' (BT.601 luma, the convention of the released IEA40K labels)."""

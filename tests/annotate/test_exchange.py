@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from luxel.annotate.exchange.label_studio import decode_rle
-from luxel.annotate.exchange.shapes import Frames, value_of
+from luxel.annotate.exchange.shapes import FrameIndex, value_of
 from luxel.annotate.exchange.transfer import READERS, export_frames, import_regions
 from luxel.dataset.check.check import check_dataset
 from luxel.dataset.folder.manifest import scene_folder
@@ -176,6 +176,6 @@ def test_values_are_read_from_texts(text: str, value: float) -> None:
 
 
 def test_names_are_found_with_what_programs_put_before_them(dataset: Path) -> None:
-    frames = Frames.of(dataset)
+    frames = FrameIndex.of(dataset)
     for name in (NAME, f"/a/b/{NAME}", f"C:\\x\\{NAME}", f"/data/local-files/?d=x/{NAME}", f"1a2b3c4d-{NAME}"):
         assert frames.find(name, "x").name == "scene0/P0"

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the benchmark needs the extra luxel
 
 from torch import Tensor, nn  # noqa: E402
 
-from luxel.benchmark.facts import Task  # noqa: E402
+from luxel.benchmark.facts import BenchmarkTask  # noqa: E402
 from luxel.benchmark.methods.ablations import ABLATIONS  # noqa: E402
 from luxel.benchmark.registry import NETWORKS, build, facts  # noqa: E402
 from luxel.errors import LuxelError  # noqa: E402
@@ -20,14 +20,14 @@ def pictures(batch: int, height: int, width: int) -> Tensor:
     return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
-def built(name: str, task: Task) -> nn.Module:
+def built(name: str, task: BenchmarkTask) -> nn.Module:
     torch.manual_seed(0)
     return build(name, task, tiny=True)
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 @pytest.mark.parametrize("size", [(32, 40), (64, 64), (97, 131), (203, 65)])
-def test_shape_and_range(name: str, task: Task, size: tuple[int, int]) -> None:
+def test_shape_and_range(name: str, task: BenchmarkTask, size: tuple[int, int]) -> None:
     with torch.inference_mode():
         out = built(name, task).eval()(pictures(2, *size))
     if task == "pixel":
@@ -39,7 +39,7 @@ def test_shape_and_range(name: str, task: Task, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
-def test_pictures_may_lie_in_memory_as_the_protocol_lays_them_out(name: str, task: Task) -> None:
+def test_pictures_may_lie_in_memory_as_the_protocol_lays_them_out(name: str, task: BenchmarkTask) -> None:
     model = built(name, task).eval()
     image = torch.rand(1, 64, 72, 3, generator=torch.Generator().manual_seed(0)).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -47,7 +47,7 @@ def test_pictures_may_lie_in_memory_as_the_protocol_lays_them_out(name: str, tas
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
-def test_odd_sizes_alone_are_as_in_a_batch(name: str, task: Task) -> None:
+def test_odd_sizes_alone_are_as_in_a_batch(name: str, task: BenchmarkTask) -> None:
     model = built(name, task).eval()
     with torch.no_grad():
         for parameter in model.head.parameters():  # predictions start close together
@@ -73,7 +73,7 @@ def test_fecnet_at_its_full_width_is_the_same_in_any_batch(size: tuple[int, int]
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 @pytest.mark.parametrize("value", [0.0, 0.5])
-def test_a_constant_picture_has_finite_gradients(name: str, task: Task, value: float) -> None:
+def test_a_constant_picture_has_finite_gradients(name: str, task: BenchmarkTask, value: float) -> None:
     model = built(name, task).train()
     image = torch.full((2, 3, 80, 96), value, requires_grad=True)
     model(image).abs().sum().backward()

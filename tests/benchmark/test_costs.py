@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the benchmark needs the extra luxel
 from torch import Tensor, nn  # noqa: E402
 
 from luxel.benchmark.blocks.score_of_map import ScoreOfMap  # noqa: E402
-from luxel.benchmark.facts import Task  # noqa: E402
+from luxel.benchmark.facts import BenchmarkTask  # noqa: E402
 from luxel.benchmark.listing import cost, counted  # noqa: E402
 from luxel.benchmark.methods.controls import CONTROLS  # noqa: E402
 from luxel.benchmark.protocol.footprint import multiply_adds, parameters  # noqa: E402
@@ -19,7 +19,7 @@ CASES = [(name, task) for name in NETWORKS if name != "pieanet" for task in fact
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
-def test_the_facts_state_the_parameters_that_are_trained(name: str, task: Task) -> None:
+def test_the_facts_state_the_parameters_that_are_trained(name: str, task: BenchmarkTask) -> None:
     with torch.device("meta"):
         assert facts(name).costs[task].params == parameters(build(name, task))
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from luxel.report import culling, xmp
-from luxel.report.culling import Wish, apply
+from luxel.report.culling import WantedRating, apply
 from luxel.report.embedded import embedded_rating
 from stand_ins.exif_files import save_with_exif
 
@@ -84,12 +84,12 @@ def test_what_is_unrated(tmp_path: Path) -> None:
 def test_no_score_and_no_other_person_overrules_it(rating: int, suffix: str, tmp_path: Path) -> None:
     file = photo(tmp_path, rating, suffix)
     for ours in (True, False):
-        [change] = apply([Wish(file, 1, ours=ours)], write=True)
+        [change] = apply([WantedRating(file, 1, ours=ours)], write=True)
         assert (change.outcome, change.before, change.after) == ("kept", rating, rating)
         assert "inside the picture" in change.reason
-    assert apply([Wish(file, rating)], write=True)[0].outcome == "same"
+    assert apply([WantedRating(file, rating)], write=True)[0].outcome == "same"
     assert not list(tmp_path.glob("*.xmp"))
-    [change] = apply([Wish(file, 1)], write=True, overwrite=True)
+    [change] = apply([WantedRating(file, 1)], write=True, overwrite=True)
     assert (change.outcome, change.after) == ("new", 1)
 
 
@@ -97,7 +97,7 @@ def test_it_stands_beside_an_unrated_sidecar(tmp_path: Path) -> None:
     file = photo(tmp_path, 4)
     sidecar = culling.darktable_name(file)
     sidecar.write_bytes(xmp.new(0, ours=False, creator="test"))
-    assert apply([Wish(file, 1, ours=True)], write=True)[0].outcome == "kept"
+    assert apply([WantedRating(file, 1, ours=True)], write=True)[0].outcome == "kept"
     assert xmp.read(sidecar.read_bytes()).rating == 0
 
 
@@ -105,7 +105,7 @@ def test_stars_that_luxel_set_before_are_corrected(tmp_path: Path) -> None:
     file = photo(tmp_path, 4)
     sidecar = culling.darktable_name(file)
     sidecar.write_bytes(xmp.new(2, ours=True, creator="test"))
-    [change] = apply([Wish(file, 3, ours=True)], write=True)
+    [change] = apply([WantedRating(file, 3, ours=True)], write=True)
     assert (change.outcome, change.before, change.after) == ("change", 2, 4)
     assert xmp.read(sidecar.read_bytes()) == xmp.Sidecar(4, ours=False)
 
@@ -113,17 +113,17 @@ def test_stars_that_luxel_set_before_are_corrected(tmp_path: Path) -> None:
 def test_luxels_mark_inside_a_picture_is_not_a_persons(tmp_path: Path) -> None:
     """Another program has copied the sidecar into the picture."""
     file = photo(tmp_path, 4, ours=True)
-    [change] = apply([Wish(file, 1, ours=True)], write=True)
+    [change] = apply([WantedRating(file, 1, ours=True)], write=True)
     assert (change.outcome, change.after) == ("new", 1)
 
 
 def test_xmp_that_cannot_be_read_may_hold_a_rating(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     Image.fromarray(PIXELS).save(file, xmp=packet(5).replace(b"</rdf:RDF>", b""))
-    [change] = apply([Wish(file, 1, ours=True)], write=True)
+    [change] = apply([WantedRating(file, 1, ours=True)], write=True)
     assert change.outcome == "rejected"
     assert "the XMP inside a.jpg is not well-formed" in change.reason
-    assert apply([Wish(file, 1)], write=True, overwrite=True)[0].outcome == "new"
+    assert apply([WantedRating(file, 1)], write=True, overwrite=True)[0].outcome == "new"
 
 
 @pytest.mark.parametrize("kind", ["prefix", "deep", "pipe"])
@@ -139,5 +139,5 @@ def test_sidecars_of_other_programs_are_rejected(kind: str, tmp_path: Path) -> N
         inside = "<a:b/>" if kind == "prefix" else "<b>" * 100_000 + "</b>" * 100_000
         text = xmp.new(3, ours=False, creator="test").decode()
         sidecar.write_text(text.replace("/>\n </rdf", f">{inside}</rdf:Description>\n </rdf"))
-    [change] = apply([Wish(file, 1)], write=True)
+    [change] = apply([WantedRating(file, 1)], write=True)
     assert change.outcome == "rejected", change

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from luxel.cli import app
 from luxel.errors import LuxelError
 from luxel.report import culling, xmp
-from luxel.report.culling import Wish, apply, read_ratings
+from luxel.report.culling import WantedRating, apply, read_ratings
 
 DARKTABLE = """<?xml version="1.0" encoding="UTF-8"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0-Exiv2">
@@ -187,14 +187,14 @@ def test_exiftool_reads_the_same(tmp_path: Path) -> None:
 def test_nothing_is_written_unless_asked_and_never_the_picture(tmp_path: Path) -> None:
     file = picture(tmp_path)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
-    [change] = apply([Wish(file, 4)])
+    [change] = apply([WantedRating(file, 4)])
     assert (change.outcome, change.before, change.after) == ("new", None, 4)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
-    assert apply([Wish(file, 4)], write=True) == [change]
+    assert apply([WantedRating(file, 4)], write=True) == [change]
     assert rating_of((tmp_path / "IMG_1.CR2.xmp").read_bytes()) == 4
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before[file]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["IMG_1.CR2", "IMG_1.CR2.xmp"]
-    assert apply([Wish(file, 4)], write=True)[0].outcome == "same"
+    assert apply([WantedRating(file, 4)], write=True)[0].outcome == "same"
 
 
 @pytest.mark.parametrize(
@@ -207,14 +207,14 @@ def test_nothing_is_written_unless_asked_and_never_the_picture(tmp_path: Path) -
     ],
 )
 def test_both_naming_styles(tmp_path: Path, style: culling.SidecarStyle, names: list[str]) -> None:
-    apply([Wish(picture(tmp_path), 3)], style=style, write=True)
+    apply([WantedRating(picture(tmp_path), 3)], style=style, write=True)
     assert sorted(path.name for path in tmp_path.glob("*.xmp")) == names
 
 
 def test_auto_goes_where_a_sidecar_lies_already(tmp_path: Path) -> None:
     file = picture(tmp_path)
     (tmp_path / "IMG_1.XMP").write_text(UNRATED)
-    apply([Wish(file, 3)], write=True)
+    apply([WantedRating(file, 3)], write=True)
     assert [path.name for path in tmp_path.iterdir() if path != file] == ["IMG_1.XMP"]
     assert rating_of((tmp_path / "IMG_1.XMP").read_bytes()) == 3
 
@@ -222,21 +222,21 @@ def test_auto_goes_where_a_sidecar_lies_already(tmp_path: Path) -> None:
 def test_an_adobe_sidecar_belongs_to_the_raw_file(tmp_path: Path) -> None:
     raw, jpeg = picture(tmp_path, "IMG_1.CR2"), picture(tmp_path, "IMG_1.JPG")
     (tmp_path / "IMG_1.xmp").write_text(ADOBE)
-    changes = apply([Wish(jpeg, 5), Wish(raw, 4)], style="adobe", overwrite=True, write=True)
+    changes = apply([WantedRating(jpeg, 5), WantedRating(raw, 4)], style="adobe", overwrite=True, write=True)
     assert [change.outcome for change in changes] == ["rejected", "change"]
     assert "IMG_1.CR2" in changes[0].reason
     assert rating_of((tmp_path / "IMG_1.xmp").read_bytes()) == 4
-    assert [c.sidecar.name for c in apply([Wish(jpeg, 5)])] == ["IMG_1.JPG.xmp"]
+    assert [c.sidecar.name for c in apply([WantedRating(jpeg, 5)])] == ["IMG_1.JPG.xmp"]
 
 
 def test_a_persons_rating_stays_unless_replaced_on_request(tmp_path: Path) -> None:
     file = picture(tmp_path)
     sidecar = tmp_path / "IMG_1.CR2.xmp"
     sidecar.write_text(DARKTABLE)
-    [change] = apply([Wish(file, 5)], write=True)
+    [change] = apply([WantedRating(file, 5)], write=True)
     assert (change.outcome, change.before, change.after) == ("kept", 3, 3)
     assert sidecar.read_text() == DARKTABLE
-    [change] = apply([Wish(file, 5)], write=True, overwrite=True)
+    [change] = apply([WantedRating(file, 5)], write=True, overwrite=True)
     assert (change.outcome, change.before, change.after) == ("change", 3, 5)
     assert sidecar.read_text() == DARKTABLE.replace('Rating="3"', 'Rating="5"')
 
@@ -244,27 +244,27 @@ def test_a_persons_rating_stays_unless_replaced_on_request(tmp_path: Path) -> No
 def test_luxels_own_stars_give_way_and_become_a_persons(tmp_path: Path) -> None:
     file = picture(tmp_path)
     sidecar = culling.darktable_name(file)
-    apply([Wish(file, 3, ours=True)], write=True)
-    assert apply([Wish(file, 4, ours=True)], write=True)[0].outcome == "change"
+    apply([WantedRating(file, 3, ours=True)], write=True)
+    assert apply([WantedRating(file, 4, ours=True)], write=True)[0].outcome == "change"
     assert xmp.read(sidecar.read_bytes()) == xmp.Sidecar(4, ours=True)
     # The same number from a person is a judgement: no later score may change it.
-    assert apply([Wish(file, 4)], write=True)[0].outcome == "change"
-    assert apply([Wish(file, 1, ours=True)], write=True)[0].outcome == "kept"
+    assert apply([WantedRating(file, 4)], write=True)[0].outcome == "change"
+    assert apply([WantedRating(file, 1, ours=True)], write=True)[0].outcome == "kept"
     assert xmp.read(sidecar.read_bytes()) == xmp.Sidecar(4, ours=False)
 
 
 def test_unrated_is_nobodys_rating(tmp_path: Path) -> None:
     file = picture(tmp_path)
-    assert apply([Wish(file, 0)], write=True)[0].outcome == "same"
+    assert apply([WantedRating(file, 0)], write=True)[0].outcome == "same"
     assert not list(tmp_path.glob("*.xmp"))
     culling.darktable_name(file).write_text(DARKTABLE.replace('Rating="3"', 'Rating="0"'))
-    assert apply([Wish(file, 2)], write=True)[0].outcome == "change"
+    assert apply([WantedRating(file, 2)], write=True)[0].outcome == "change"
 
 
 def test_a_bad_sidecar_is_rejected_and_the_others_continue(tmp_path: Path) -> None:
     bad, good = picture(tmp_path, "a.NEF"), picture(tmp_path, "b.NEF")
     culling.darktable_name(bad).write_text(BILLION)
-    changes = apply([Wish(bad, 3), Wish(tmp_path / "gone.NEF", 3), Wish(good, 3)], write=True)
+    changes = apply([WantedRating(bad, 3), WantedRating(tmp_path / "gone.NEF", 3), WantedRating(good, 3)], write=True)
     assert [change.outcome for change in changes] == ["rejected", "rejected", "new"]
     assert "document type" in changes[0].reason
     assert changes[1].reason == "no such picture"
@@ -277,7 +277,7 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
     store.write_text(UNRATED)
     store.chmod(0o640)
     culling.darktable_name(file).symlink_to(store)
-    apply([Wish(file, 2)], write=True)
+    apply([WantedRating(file, 2)], write=True)
     assert culling.darktable_name(file).is_symlink()
     assert rating_of(store.read_bytes()) == 2
     assert stat.S_IMODE(store.stat().st_mode) == 0o640
@@ -288,7 +288,7 @@ def test_a_link_to_something_else_is_rejected(tmp_path: Path) -> None:
     target = tmp_path / "precious.txt"
     target.write_text(UNRATED)
     culling.darktable_name(file).symlink_to(target)
-    assert apply([Wish(file, 2)], write=True)[0].outcome == "rejected"
+    assert apply([WantedRating(file, 2)], write=True)[0].outcome == "rejected"
     assert target.read_text() == UNRATED
 
 
@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     file = picture(tmp_path / "locked")
     file.parent.chmod(0o555)
     try:
-        [change] = apply([Wish(file, 2)], write=True)
+        [change] = apply([WantedRating(file, 2)], write=True)
     finally:
         file.parent.chmod(0o755)
     assert change.outcome == "rejected"

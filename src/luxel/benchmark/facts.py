@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Task = Literal["pixel", "score"]
+BenchmarkTask = Literal["pixel", "score"]
 Family = Literal["enhancement", "quality", "aesthetics", "exposure", "statistical"]
 Values = Literal["unit", "signed", "imagenet"]
 Kind = Literal["exact", "denoiser", "re-creation"]
@@ -54,12 +54,12 @@ class Facts:
     name: str
     title: str
     family: Family
-    tasks: tuple[Task, ...]
+    tasks: tuple[BenchmarkTask, ...]
     kind: Kind
     reference: str
     licence: str
     note: str = ""
-    costs: Mapping[Task, Cost] = field(default_factory=dict)
+    costs: Mapping[BenchmarkTask, Cost] = field(default_factory=dict)
     size: int | None = None
     multiple: int = 1
     values: Values = "unit"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from luxel.benchmark import registry
-from luxel.benchmark.facts import Cost, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost
 from luxel.benchmark.methods.ablations import ABLATIONS
 from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
@@ -38,15 +38,15 @@ class Listed:
     name: str
     title: str
     family: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[BenchmarkTask, ...]
     kind: MethodKind
     note: str
-    costs: dict[Task, Cost]
+    costs: dict[BenchmarkTask, Cost]
     paper_params: str
     facts: dict[str, Any]
 
 
-def cost(name: str, task: Task) -> Cost:
+def cost(name: str, task: BenchmarkTask) -> Cost:
     """Parameters and multiply-adds of a method's full build with the head of a task.
 
     name: one of `luxel.benchmark.registry.TRAINED`.
@@ -59,7 +59,7 @@ def cost(name: str, task: Task) -> Cost:
 
 
 @functools.cache
-def counted(name: str, task: Task) -> Cost:
+def counted(name: str, task: BenchmarkTask) -> Cost:
     """The same as `cost`, counted on the network that `luxel.benchmark.registry.build` makes, without its values.
 
     Raises LuxelError for an unknown name or a task the method does not have.

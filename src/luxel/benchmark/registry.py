@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Facts
 from luxel.benchmark.methods.ablations import ABLATIONS, ablated
 from luxel.benchmark.methods.controls import CONTROLS, controlled
 from luxel.errors import LuxelError
@@ -89,7 +89,7 @@ def facts(name: str) -> Facts:
 
 
 def build(
-    name: str, task: Task = "pixel", *, tiny: bool = False, weights: Mapping[str, Path] | None = None
+    name: str, task: BenchmarkTask = "pixel", *, tiny: bool = False, weights: Mapping[str, Path] | None = None
 ) -> "nn.Module":
     """A method's network with the head of a task; random weights, except for backbones that are given a file.
 

@@ -156,13 +156,13 @@ def print_results(rows: Sequence["Row"], *, shorten: bool = False) -> None:
     failures = any(row["error"] for row in rows)
     if failures:
         columns.append(Column("why not"))
-    lines: list[list[Cell]] = []
+    lines: list[list[TableCell]] = []
     for row in rows:
         name = os.path.relpath(row["path"], shared) if shared else row["path"]
         if row["error"]:
             lines.append([name, "", "", "", "", "", (str(row["error"]), "red")])
             continue
-        line: list[Cell] = [
+        line: list[TableCell] = [
             name,
             (f"{row['width']}x{row['height']}", "dim"),
             (f"{row['score']:.2f}", "bold"),
@@ -174,7 +174,7 @@ def print_results(rows: Sequence["Row"], *, shorten: bool = False) -> None:
     print_table(columns, lines)
 
 
-def _share(share: float, colour: str) -> Cell:
+def _share(share: float, colour: str) -> TableCell:
     return f"{share:.0%}", colour if share >= 0.1 else "dim"
 
 

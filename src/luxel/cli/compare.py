@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luxel.cli.console import Cell, Column, Progress, output_folder, print_table, put, say
+from luxel.cli.console import Column, Progress, TableCell, output_folder, print_table, put, say
 from luxel.cli.options import (
     AssessingOptions,
     LimitOption,
@@ -104,7 +104,7 @@ def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:
     columns = [Column("", right=True), Column("version")]
     for title in ("mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail"):
         columns.append(Column(title, right=True))
-    lines: list[list[Cell]] = [
+    lines: list[list[TableCell]] = [
         [
             str(place),
             (rank.version, "bold" if place == 1 else ""),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Cell = str | tuple[str | tuple[str, ...], str]
+TableCell = str | tuple[str | tuple[str, ...], str]
 """A table's cell: text, or (text or several lines of it, rich style)."""
 
 _WIDE = 100_000  # columns of a table that goes to a file or another program: nothing is folded
@@ -52,7 +52,9 @@ class Column:
     fold: bool = True
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, folded_at: int | None = None) -> None:
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Sequence[TableCell]], *, folded_at: int | None = None
+) -> None:
     """Prints a table on stdout, as wide as the terminal; in a file or pipe every row is one line.
 
     folded_at: width in characters that is used even where no person reads.

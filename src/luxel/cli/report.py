@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.console import Cell, Column, Progress, print_table, put, say
+from luxel.cli.console import Column, Progress, TableCell, print_table, put, say
 from luxel.cli.options import (
     AssessingOptions,
     HeadOption,
@@ -92,7 +92,7 @@ def report(
     from luxel.assessment.batch import Settings
     from luxel.errors import LuxelError
     from luxel.jobs.find import find
-    from luxel.report import Look, Wish, build
+    from luxel.report import Look, WantedRating, build
     from luxel.report.culling import apply, checked_bounds, stars
 
     bounds = checked_bounds(rating.stars)
@@ -123,7 +123,7 @@ def report(
     rejected = 0
     if rating.xmp:
         wishes = [
-            Wish(picture.path, stars(facts["score"], bounds), ours=True)
+            WantedRating(picture.path, stars(facts["score"], bounds), ours=True)
             for picture, facts in zip(pictures, built.facts, strict=True)
             if "error" not in facts
         ]
@@ -175,7 +175,7 @@ def _list_changes(changes: Sequence["Change"], folder: Path, written: bool) -> i
     """Prints what becomes of the ratings; returns how many sidecars could not be changed."""
     words = {"new": "new sidecar", "change": "rating changed", "same": "says so already", "kept": "kept: "}
     styles = {"rejected": "red", "kept": "yellow", "same": "dim"}
-    lines: list[list[Cell]] = []
+    lines: list[list[TableCell]] = []
     for change in changes:
         inside = change.sidecar.relative_to(folder) if change.sidecar.is_relative_to(folder) else change.sidecar
         reason = f"{words.get(change.outcome, 'rejected: ')}{change.reason}"

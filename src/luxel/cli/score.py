@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luxel.cli.console import Cell, Column, print_table, put, say, track
+from luxel.cli.console import Column, TableCell, print_table, put, say, track
 from luxel.cli.options import AssessingOptions, CriteriaOption, RecursiveOption, TimeoutOption, time_limit, with_groups
 from luxel.errors import LuxelError
 
@@ -175,7 +175,7 @@ def _print_json(row: "Scored") -> None:
 def _print_table(rows: Sequence["Scored"], criteria: "Criteria") -> None:
     from luxel.criteria import number
 
-    lines: list[list[Cell]] = []
+    lines: list[list[TableCell]] = []
     for row in rows:
         if row.verdict is None:
             lines.append([str(row.path), "", (str(row.error), "red")])

@@ -20,6 +20,7 @@ from luxel.draw import heatmap
 from luxel.errors import LuxelError, reason_of
 from luxel.jobs.find import find, free_name
 from luxel.jobs.processes import TaskError, ordered_results
+from luxel.photometry import Float64Array, FloatArray
 from luxel.residual import DEFAULT_THRESHOLD
 
 ORIGINAL = "original"
@@ -37,9 +38,6 @@ FEW = 10
 
 PANEL_SIDE = 640
 """Long side in pixels of the pictures and maps kept for drawing."""
-
-FloatArray = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

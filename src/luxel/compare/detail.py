@@ -13,7 +13,7 @@ from PIL import Image
 
 from luxel.filters.gaussian import blur
 from luxel.filters.shrink import shrink, working_shape
-from luxel.photometry import lightness
+from luxel.photometry import Float64Array, FloatArray, lightness
 
 MIN_DETAIL = 0.5
 """A version that keeps less than this has lost detail and is ranked last."""
@@ -36,9 +36,6 @@ _FINE_SIGMA, _MATCH_SIGMA = 1.0, 1.5  # pixels: noise and the blocks of a JPEG a
 _DARK = 0.02  # lightness added before the logarithm, or noise in black would count most
 _NOTHING = 5e-4  # root mean square gradient, in lightness per pixel, below which a picture is flat
 _SMALLEST = 4  # pixels of a side that has gradients
-
-FloatArray = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 
 
 def reduced(image: npt.NDArray[Any]) -> FloatArray:

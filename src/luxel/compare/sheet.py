@@ -11,6 +11,7 @@ from luxel.compare.compare import Case, Figures, Panel
 from luxel.draw import heatmap
 from luxel.draw.files import write_drawing
 from luxel.jobs.find import OUTPUT_ENDINGS
+from luxel.photometry import ByteArray
 
 WIDTH = 3000
 """Pixels a sheet tends to be wide; panels shrink for many versions, to no less than `NARROWEST`."""
@@ -64,7 +65,7 @@ def sheet(
     *,
     palette: str = heatmap.DEFAULT_PALETTE,
     limit: float = heatmap.HEATMAP_LIMIT,
-) -> heatmap.ByteArray:
+) -> ByteArray:
     """The sheet as uint8 [H, W, 3].
 
     panels, figures: version name -> what to draw and to write, in the order of the columns. palette, limit: as in

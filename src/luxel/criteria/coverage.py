@@ -56,7 +56,7 @@ class _Bound:
         return most > self.least + _TINY or (reached and most > self.least - _TINY)
 
 
-Values = dict[Measure | Ask, "Cell | bool"]
+Assignment = dict[Measure | Ask, "Cell | bool"]
 
 
 class Coverage:
@@ -79,7 +79,7 @@ class Coverage:
             for measure, _ in bound.weights:
                 self._bounds[measure].append(bound)
 
-    def reach(self, band: int) -> Values | None:
+    def reach(self, band: int) -> Assignment | None:
         """Values for which a band is the first that matches; None if there are none. band: index from 0."""
         return self._solve([(self._conditions[band], True), *((c, False) for c in self._conditions[:band])])
 
@@ -87,13 +87,13 @@ class Coverage:
         """Whether a band's own condition holds for any values, whatever stands above it."""
         return self._solve([(self._conditions[band], True)]) is not None
 
-    def gap(self) -> Values | None:
+    def gap(self) -> Assignment | None:
         """Values for which no band matches; None if every picture has a band."""
         return self._solve([(condition, False) for condition in self._conditions])
 
-    def _solve(self, wanted: Sequence[tuple[Condition, bool]]) -> Values | None:
+    def _solve(self, wanted: Sequence[tuple[Condition, bool]]) -> Assignment | None:
         """Values that give every condition its wanted truth; None if there are none. Raises TangledError."""
-        values: Values = {}
+        values: Assignment = {}
         steps = 0
 
         def known(atom: Atom) -> bool | None:
@@ -129,7 +129,7 @@ class Coverage:
     def _choices(self, key: Measure | Ask) -> Iterator[Cell | bool]:
         yield from (False, True) if isinstance(key, Ask) else self._cells[key]
 
-    def _fits(self, key: Measure | Ask, values: Values) -> bool:
+    def _fits(self, key: Measure | Ask, values: Assignment) -> bool:
         """Whether some map can have these values, as far as the relations of `key` say."""
         if isinstance(key, Ask):
             return True
@@ -140,7 +140,7 @@ class Coverage:
         return _shift_fits(key, cells)
 
 
-def in_words(values: Values) -> str:
+def in_words(values: Assignment) -> str:
     """Values of a solution for people: "either = 15 %, mean = 0.1"."""
     parts = []
     for key, value in values.items():

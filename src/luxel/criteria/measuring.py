@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luxel.photometry import lightness
+from luxel.photometry import Mask, lightness
 from luxel.residual import over_area, under_area
 
-Mask = npt.NDArray[np.bool_]
 _STRIP_ROWS = 128
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.criteria.condition import Ask, Atom, Compare, Measure, atoms, deciding, truth
-from luxel.criteria.measuring import Collapse, Mask, Pixels, Region, UnknownRegionError, find_region, lightness_map
+from luxel.criteria.measuring import Collapse, Pixels, Region, UnknownRegionError, find_region, lightness_map
 from luxel.criteria.verdict import Band, Need, Step, Verdict, needs_of
 from luxel.errors import CriteriaError
+from luxel.photometry import Mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from luxel.criteria import Criteria, Verdict
 from luxel.errors import MissingExtraError, RegionsError, reason_of
 from luxel.filters.shrink import shrink, working_shape
 from luxel.jobs.find import find
-from luxel.photometry import FloatArray
-from luxel.regions.regions import Mask, RegionStatistics, label_regions, read_regions, statistics
+from luxel.photometry import FloatArray, Mask
+from luxel.regions.regions import RegionStatistics, label_regions, read_regions, statistics
 from luxel.residual_files import ENDINGS, is_saved_map, read_saved_map
 
 Regions = Mapping[str, Mask]

@@ -14,9 +14,7 @@ from luxel.dataset.reference.reference import HDR_CEILING, PHOTO_CEILING
 from luxel.dataset.sources.panorama import render_view
 from luxel.dataset.sources.scan import FrameSource, SceneSource
 from luxel.errors import DatasetError, ImageError
-from luxel.photometry import FloatArray, as_unit_float, luminance, to_linear, to_srgb
-
-ByteArray = npt.NDArray[np.uint8]
+from luxel.photometry import ByteArray, FloatArray, as_unit_float, luminance, to_linear, to_srgb
 
 SHORT_SIDE = 512
 """Short side of the pictures of IEA40K in pixels (paper A.1)."""

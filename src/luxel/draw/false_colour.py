@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from luxel.draw.heatmap import ByteArray, as_bytes, font_of, text_size
-from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear
+from luxel.draw.heatmap import as_bytes, font_of, text_size
+from luxel.photometry import ByteArray, FloatArray, as_unit_float, lightness, luminance, to_linear
 from luxel.zones import ROMAN, zone_of
 
-Colour = tuple[int, int, int]
+RGB = tuple[int, int, int]
 
 FALSE_COLOUR_PALETTES = ("classic", "safe")
 """classic: the colours of monitors. safe: blue to orange with steps in lightness, for colour blindness too."""
@@ -29,8 +29,8 @@ ZEBRA_LOW = 0.05
 
 _WHITE_ZONE = 7
 _CODE = 1.0 / 255.0
-_PAPER: Colour = (255, 255, 255)
-_INK: Colour = (38, 38, 38)
+_PAPER: RGB = (255, 255, 255)
+_INK: RGB = (38, 38, 38)
 _STRIP_ROWS = 256
 
 
@@ -41,8 +41,8 @@ class _Band:
     label: str
     low: float
     high: float
-    classic: Colour
-    safe: Colour
+    classic: RGB
+    safe: RGB
 
 
 # Zone 7.47 is display white, so that "near white" is the last half stop below it. What lies between stays grey.
@@ -54,9 +54,9 @@ _BANDS = (
     _Band("near white", 6.97, 11.0, (245, 225, 40), (240, 140, 20)),
 )
 _CLIPPED_LABEL = "clipped"
-_CLIPPED: dict[str, Colour] = {"classic": (225, 30, 30), "safe": (130, 50, 0)}
+_CLIPPED: dict[str, RGB] = {"classic": (225, 30, 30), "safe": (130, 50, 0)}
 
-_ZEBRA: dict[str, tuple[Colour, Colour]] = {
+_ZEBRA: dict[str, tuple[RGB, RGB]] = {
     "classic": ((225, 30, 30), (40, 70, 220)),
     "safe": ((240, 140, 20), (75, 40, 140)),
 }

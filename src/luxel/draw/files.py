@@ -12,6 +12,7 @@ import numpy.typing as npt
 from luxel import images
 from luxel.draw import heatmap
 from luxel.errors import ImageError, LuxelError
+from luxel.photometry import ByteArray
 from luxel.residual import DEFAULT_THRESHOLD
 from luxel.residual_files import encode_residual
 
@@ -100,20 +101,18 @@ def _failure(what: str, error: OSError) -> LuxelError:
     return kind(f"{what} ({error.strerror or error}); choose another --out folder")
 
 
-def _heatmap(image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, _: str) -> heatmap.ByteArray:
+def _heatmap(image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, _: str) -> ByteArray:
     drawn = heatmap.render(heatmap.fit(residual, _long_side(style)), palette=style.palette, limit=style.limit)
     return heatmap.with_legend(drawn, palette=style.palette, limit=style.limit, threshold=style.threshold)
 
 
-def _tinted(image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, _: str) -> heatmap.ByteArray:
+def _tinted(image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, _: str) -> ByteArray:
     small, values = (heatmap.fit(array, _long_side(style)) for array in (image, residual))
     drawn = heatmap.overlay(small, values, palette=style.palette, limit=style.limit, threshold=style.threshold)
     return heatmap.with_legend(drawn, palette=style.palette, limit=style.limit, threshold=style.threshold)
 
 
-def _overlay(
-    image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, caption: str
-) -> heatmap.ByteArray:
+def _overlay(image: npt.NDArray[Any], residual: npt.NDArray[np.float32], style: MapStyle, caption: str) -> ByteArray:
     return heatmap.side_by_side(
         image,
         residual,

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from luxel.photometry import ByteArray
 from luxel.residual import DEFAULT_THRESHOLD
-
-ByteArray = npt.NDArray[np.uint8]
 
 SHOWN_LONG_SIDE = 1600
 """Long side in pixels of a written heat map or overlay unless full size is asked for."""

@@ -130,7 +130,7 @@ def _exif(blocks: list[bytes]) -> tuple[dict[int, Any], dict[int, Any]]:
     return first, exif
 
 
-def _directories(block: tags.Block) -> tuple[dict[int, Any], dict[int, Any]]:
+def _directories(block: tags.TagBytes) -> tuple[dict[int, Any], dict[int, Any]]:
     """The first directory of a block and the EXIF directory that it names; writers without one use the first."""
     offset = tags.first_offset(block)
     if offset is None:
@@ -191,7 +191,7 @@ def _raw(path: Path, data: mmap.mmap) -> Header:
     )  # fmt: skip
 
 
-def raw_tags(data: tags.Block) -> tuple[dict[int, Any], dict[int, Any], bytes | None]:
+def raw_tags(data: tags.TagBytes) -> tuple[dict[int, Any], dict[int, Any], bytes | None]:
     """First directory, EXIF directory and XMP packet of the bytes of a camera RAW file; empty where it has none.
 
     data: the whole file.
@@ -212,7 +212,7 @@ def _packet(first: dict[int, Any]) -> bytes | None:
     return value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else None
 
 
-def _jpeg(data: tags.Block) -> _Places:
+def _jpeg(data: tags.TagBytes) -> _Places:
     """Segments up to the first scan. Source: ITU-T T.81, annex B; EXIF 2.32, 4.7; XMP part 3, 1.1.3."""
     places, at = _Places(), 2
     while at + 4 <= len(data) and data[at] == 0xFF:
@@ -235,7 +235,7 @@ def _jpeg(data: tags.Block) -> _Places:
     return places
 
 
-def _png(data: tags.Block) -> _Places:
+def _png(data: tags.TagBytes) -> _Places:
     """Chunks. Source: PNG third edition, 11.3.4.5 eXIf; "Raw profile type exif" is ImageMagick's older way."""
     places, at = _Places(), 8
     while at + 12 <= len(data):
@@ -274,7 +274,7 @@ def _png_text(name: bytes, body: bytes) -> tuple[bytes, bytes]:
     return keyword, rest
 
 
-def _webp(data: tags.Block) -> _Places:
+def _webp(data: tags.TagBytes) -> _Places:
     """Chunks of RIFF. Source: RFC 9649, 2.7.1.5."""
     size = webp_size(bytes(data[:HEAD]))
     places, at = _Places(*(size or (0, 0))), 12
@@ -288,11 +288,11 @@ def _webp(data: tags.Block) -> _Places:
     return places
 
 
-def _gif(data: tags.Block) -> _Places:
+def _gif(data: tags.TagBytes) -> _Places:
     return _Places(*struct.unpack_from("<HH", data, 6))
 
 
-def _bmp(data: tags.Block) -> _Places:
+def _bmp(data: tags.TagBytes) -> _Places:
     """Size of the information header; a negative height is a picture from the top."""
     old = int.from_bytes(data[14:18], "little") == 12
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
@@ -329,7 +329,7 @@ def _without_mark(block: bytes) -> bytes:
     return block[6:] if block.startswith(b"Exif\0\0") else block
 
 
-def _cr3(data: tags.Block) -> _Places:
+def _cr3(data: tags.TagBytes) -> _Places:
     """The boxes of a Canon CR3 that hold its directories (CMT1, CMT2) and its XMP packet."""
     places = _Places()
     for name, start, end in boxes(data, 0, len(data)):

@@ -28,8 +28,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from luxel.errors import LuxelError
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
 
 MAX_FAILED_STARTS = 3
 """Workers that die one after the other before they are ready; then the pool gives up."""
@@ -123,23 +123,23 @@ def process_count(jobs: int, tasks: int) -> int:
 
 
 @dataclass(eq=False, slots=True)
-class _Job(Generic[Task, Result]):
-    task: Task
+class _Job(Generic[TaskT, ResultT]):
+    task: TaskT
     timeout: float | None
-    future: "Future[Result | TaskError]" = field(default_factory=Future)
+    future: "Future[ResultT | TaskError]" = field(default_factory=Future)
 
 
 @dataclass(eq=False, slots=True)
-class _Worker(Generic[Task, Result]):
+class _Worker(Generic[TaskT, ResultT]):
     process: BaseProcess
     pipe: Connection
     ready: bool = False
     done: int = 0
-    job: _Job[Task, Result] | None = None
+    job: _Job[TaskT, ResultT] | None = None
     deadline: float | None = None
 
 
-class Pool(Generic[Task, Result]):
+class Pool(Generic[TaskT, ResultT]):
     """Processes that work on tasks one at a time each, started when they are first needed and kept.
 
     May be used by several threads at once. Use it as a context manager, or call `close`.
@@ -147,7 +147,7 @@ class Pool(Generic[Task, Result]):
 
     def __init__(
         self,
-        start: Callable[[], Callable[[Task], Result]],
+        start: Callable[[], Callable[[TaskT], ResultT]],
         *,
         workers: int,
         timeout: float | None = None,
@@ -169,9 +169,9 @@ class Pool(Generic[Task, Result]):
         self._tasks_per_worker = tasks_per_worker
         self._nested = nested
         self._grace = grace
-        self._new: queue.SimpleQueue[_Job[Task, Result]] = queue.SimpleQueue()
-        self._waiting: deque[_Job[Task, Result]] = deque()
-        self._workers: list[_Worker[Task, Result]] = []
+        self._new: queue.SimpleQueue[_Job[TaskT, ResultT]] = queue.SimpleQueue()
+        self._waiting: deque[_Job[TaskT, ResultT]] = deque()
+        self._workers: list[_Worker[TaskT, ResultT]] = []
         self._failed_starts = 0
         self._broken: BaseException | None = None
         self._closing = False
@@ -179,13 +179,13 @@ class Pool(Generic[Task, Result]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def submit(self, task: Task, *, timeout: float | None = None) -> "Future[Result | TaskError]":
+    def submit(self, task: TaskT, *, timeout: float | None = None) -> "Future[ResultT | TaskError]":
         """Queues a task. timeout: seconds, instead of the pool's.
 
         The future's result is the task's, or a `TaskError`. It raises the LuxelError that `start` or the task raised,
         which says that the run cannot continue. Raises RuntimeError after `close`.
         """
-        job: _Job[Task, Result] = _Job(task, self._timeout if timeout is None else timeout)
+        job: _Job[TaskT, ResultT] = _Job(task, self._timeout if timeout is None else timeout)
         with self._lock:
             if self._closing:
                 raise RuntimeError("this pool is closed")
@@ -264,14 +264,14 @@ class Pool(Generic[Task, Result]):
         for _ in range(min(self._limit - len(self._workers), len(self._waiting) - starting)):
             self._workers.append(self._spawn())
 
-    def _next(self) -> _Job[Task, Result] | None:
+    def _next(self) -> _Job[TaskT, ResultT] | None:
         while self._waiting:
             job = self._waiting.popleft()
             if job.future.set_running_or_notify_cancel():
                 return job
         return None
 
-    def _give(self, worker: _Worker[Task, Result], job: _Job[Task, Result]) -> None:
+    def _give(self, worker: _Worker[TaskT, ResultT], job: _Job[TaskT, ResultT]) -> None:
         worker.job = job
         worker.deadline = None if job.timeout is None else time.monotonic() + job.timeout
         try:
@@ -282,7 +282,7 @@ class Pool(Generic[Task, Result]):
             worker.job = worker.deadline = None
             job.future.set_result(TaskError("error", _describe(error)))
 
-    def _spawn(self) -> _Worker[Task, Result]:
+    def _spawn(self) -> _Worker[TaskT, ResultT]:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._start), daemon=not self._nested)
@@ -294,7 +294,7 @@ class Pool(Generic[Task, Result]):
         """Waits until something happens, and sees to it."""
         deadlines = [worker.deadline for worker in self._workers if worker.deadline is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        by_sign: dict[Any, _Worker[Task, Result]] = {}
+        by_sign: dict[Any, _Worker[TaskT, ResultT]] = {}
         for worker in self._workers:
             by_sign[worker.pipe] = by_sign[worker.process.sentinel] = worker
         signs = connection.wait([self._woken, *by_sign], timeout)
@@ -308,7 +308,7 @@ class Pool(Generic[Task, Result]):
                 worker.process.kill()
                 self._lose(worker, timeout=True)
 
-    def _hear(self, worker: _Worker[Task, Result]) -> None:
+    def _hear(self, worker: _Worker[TaskT, ResultT]) -> None:
         try:
             if not worker.pipe.poll():  # only its end was seen
                 raise EOFError
@@ -337,7 +337,7 @@ class Pool(Generic[Task, Result]):
             _end(worker.process)
             self._workers.remove(worker)
 
-    def _lose(self, worker: _Worker[Task, Result], *, timeout: bool = False) -> None:
+    def _lose(self, worker: _Worker[TaskT, ResultT], *, timeout: bool = False) -> None:
         """A worker that is dead, or was just killed for its time limit."""
         worker.pipe.close()
         _end(worker.process)
@@ -360,13 +360,13 @@ class Pool(Generic[Task, Result]):
 
 
 def results(
-    tasks: Iterable[Task],
-    start: Callable[[], Callable[[Task], Result]],
+    tasks: Iterable[TaskT],
+    start: Callable[[], Callable[[TaskT], ResultT]],
     *,
     jobs: int,
     timeout: float | None = None,
-    files: Callable[[Task], int] = lambda task: 1,
-) -> Iterator[tuple[int, Result | TaskError]]:
+    files: Callable[[TaskT], int] = lambda task: 1,
+) -> Iterator[tuple[int, ResultT | TaskError]]:
     """(index of the task, its result or `TaskError`), as results come.
 
     start: as in `Pool`.
@@ -383,7 +383,7 @@ def results(
         yield from enumerate(_here(tasks, start))
         return
     with Pool(start, workers=jobs, timeout=timeout) as pool:
-        pending: dict[Future[Result | TaskError], int] = {}
+        pending: dict[Future[ResultT | TaskError], int] = {}
         numbered = enumerate(tasks)
         while True:
             while len(pending) < _AHEAD * jobs and (item := next(numbered, None)) is not None:
@@ -396,18 +396,18 @@ def results(
 
 
 def ordered_results(
-    tasks: Iterable[Task],
-    start: Callable[[], Callable[[Task], Result]],
+    tasks: Iterable[TaskT],
+    start: Callable[[], Callable[[TaskT], ResultT]],
     *,
     jobs: int,
     timeout: float | None = None,
-) -> Iterator[Result | TaskError]:
+) -> Iterator[ResultT | TaskError]:
     """The result or `TaskError` of each task, in the order of the tasks. Parameters and errors as in `results`."""
     if jobs <= 1 and timeout is None:
         yield from _here(tasks, start)
         return
     with Pool(start, workers=jobs, timeout=timeout) as pool:
-        pending: deque[Future[Result | TaskError]] = deque()
+        pending: deque[Future[ResultT | TaskError]] = deque()
         for task in tasks:
             pending.append(pool.submit(task))
             if len(pending) >= _AHEAD * jobs:
@@ -416,11 +416,11 @@ def ordered_results(
             yield pending.popleft().result()
 
 
-def _here(tasks: Iterable[Task], start: Callable[[], Callable[[Task], Result]]) -> Iterator[Result | TaskError]:
+def _here(tasks: Iterable[TaskT], start: Callable[[], Callable[[TaskT], ResultT]]) -> Iterator[ResultT | TaskError]:
     function = start()
     for task in tasks:
         try:
-            result: Result | TaskError = function(task)
+            result: ResultT | TaskError = function(task)
         except LuxelError:
             raise
         except Exception as error:

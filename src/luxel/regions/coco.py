@@ -12,11 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from luxel.errors import RegionsError
-
-Mask = npt.NDArray[np.bool_]
+from luxel.photometry import Mask
 
 MAX_SIDE = 100_000
 """Pixels; a larger picture in a JSON is a mistake."""

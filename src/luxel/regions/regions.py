@@ -16,10 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from luxel.errors import RegionsError
+from luxel.photometry import Mask
 from luxel.regions.coco import coco_masks
 from luxel.residual import DEFAULT_THRESHOLD, over_area, people_score, score_of, under_area
-
-Mask = npt.NDArray[np.bool_]
 
 MAX_MEGAPIXELS = 200.0
 """Largest label picture that is read (10^6 pixels)."""

@@ -35,7 +35,7 @@ _MAX_JSON = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WantedRating:
     """A rating that somebody wants for a picture. rating: -1 to 5. ours: luxel gave it from a score, not a person."""
 
     picture: Path
@@ -76,7 +76,7 @@ def checked_bounds(text: str) -> tuple[float, float, float, float]:
     return bounds[0], bounds[1], bounds[2], bounds[3]
 
 
-def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int | None = None) -> list[Wish]:
+def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int | None = None) -> list[WantedRating]:
     """The wishes in a JSON file that a report page exported.
 
     folder: where its pictures are. rejects: a picture marked X becomes -1; else the mark is left out.
@@ -105,12 +105,12 @@ def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int 
         elif flag == "pick" and not rating and picks is not None:
             rating = picks
         if rating is not None:
-            wishes.append(Wish(folder / inside, int(rating)))
+            wishes.append(WantedRating(folder / inside, int(rating)))
     return wishes
 
 
 def apply(
-    wishes: Iterable[Wish], *, style: SidecarStyle = "auto", overwrite: bool = False, write: bool = False
+    wishes: Iterable[WantedRating], *, style: SidecarStyle = "auto", overwrite: bool = False, write: bool = False
 ) -> list[Change]:
     """What becomes of every wish, and with `write` the sidecars themselves.
 
@@ -193,7 +193,7 @@ def _as_it_lies(sidecar: Path) -> Path:
     return upper if upper.exists() and not sidecar.exists() else sidecar
 
 
-def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Change:
+def _applied(wish: WantedRating, sidecar: Path, *, overwrite: bool, write: bool) -> Change:
     before: int | None = None
     try:
         data = xmp.load(sidecar)
@@ -205,7 +205,7 @@ def _applied(wish: Wish, sidecar: Path, *, overwrite: bool, write: bool) -> Chan
             if own.rating and not own.ours:
                 # A rating that luxel set before it looked there must not stand against it.
                 if found.ours and wish.ours and before != own.rating:
-                    wish = Wish(wish.picture, own.rating)
+                    wish = WantedRating(wish.picture, own.rating)
                 else:
                     found, before, inside = own, own.rating, " inside the picture"
         if (before or 0) == wish.rating and found.ours == (wish.ours and wish.rating != 0):
@@ -238,5 +238,5 @@ def _write(sidecar: Path, content: bytes) -> None:
         raise xmp.SidecarError(f"cannot be written ({error.strerror})") from error
 
 
-def _rejected(wish: Wish, sidecar: Path, reason: str) -> Change:
+def _rejected(wish: WantedRating, sidecar: Path, reason: str) -> Change:
     return Change(wish.picture, sidecar, None, None, "rejected", reason)

@@ -31,7 +31,7 @@ SceneKind = Literal["panorama", "photo", "procedural"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class StoredScene:
     """One scene: linear [H, W, 3] (1.0 = saturation at EV 0) and the lightness of its reference [H, W] in [0, 1]."""
 
     name: str
@@ -77,7 +77,7 @@ def list_sources(root: Path, split: str, *, views: int, seed: int) -> list[Sourc
     return sources
 
 
-def load_scene(source: Source, root: Path, *, short_side: int, rules: ZoneRules = ZoneRules()) -> Scene:
+def load_scene(source: Source, root: Path, *, short_side: int, rules: ZoneRules = ZoneRules()) -> StoredScene:
     """Linear light of a source and its reference, short side `short_side`; everything random comes from its seed."""
     rng = np.random.default_rng(source.seed)
     if source.kind == "photo":
@@ -95,10 +95,10 @@ def load_scene(source: Source, root: Path, *, short_side: int, rules: ZoneRules 
             linear, name = procedural_scene(rng, height=height, width=width), f"procedural-{source.seed}"
         ceiling = HDR_CEILING
     reference = make_reference(linear, rules, ceiling=ceiling)
-    return Scene(name, source.kind, linear, lightness(reference.image))
+    return StoredScene(name, source.kind, linear, lightness(reference.image))
 
 
-def _load(job: tuple[Source, Path, int, ZoneRules]) -> Scene:
+def _load(job: tuple[Source, Path, int, ZoneRules]) -> StoredScene:
     cv2.setNumThreads(1)
     source, root, short_side, rules = job
     return load_scene(source, root, short_side=short_side, rules=rules)
@@ -113,7 +113,7 @@ class _Facts:
 
 
 class SceneStore(Store):
-    """Scenes of a store folder: store[i] -> Scene, in float32 made of the stored float16."""
+    """Scenes of a store folder: store[i] -> StoredScene, in float32 made of the stored float16."""
 
     layout = StoreLayout("scenes", _Facts, (Plane("linear.f16", np.float16, 3), Plane("reference.f16", np.float16)))
 
@@ -127,9 +127,9 @@ class SceneStore(Store):
         linear, reference = self.planes(i, rows, columns)
         return linear.astype(np.float32), reference.astype(np.float32)
 
-    def __getitem__(self, i: int) -> Scene:
+    def __getitem__(self, i: int) -> StoredScene:
         linear, reference = self.window(i, slice(None), slice(None))
-        return Scene(self.names[i], self.kinds[i], linear, reference)
+        return StoredScene(self.names[i], self.kinds[i], linear, reference)
 
 
 def render_store(
@@ -140,7 +140,7 @@ def render_store(
     short_side: int,
     rules: ZoneRules = ZoneRules(),
     jobs: int = 1,
-    progress: Callable[[Iterable[Scene], int], Iterable[Scene]] | None = None,
+    progress: Callable[[Iterable[StoredScene], int], Iterable[StoredScene]] | None = None,
 ) -> SceneStore:
     """Render every source into a store, or open the store that is already there for the same sources and settings.
 
@@ -153,7 +153,7 @@ def render_store(
     if final.is_dir():
         return SceneStore(final)
     work = [(source, root, short_side, rules) for source in sources]
-    stream: Iterable[Scene] = _stream(work, jobs)
+    stream: Iterable[StoredScene] = _stream(work, jobs)
     with writing_store(final, SceneStore.layout, settings=settings) as writer:
         for scene in progress(stream, len(work)) if progress else stream:
             # float16 ends at 65504; no sensor sees further above saturation.
@@ -162,13 +162,13 @@ def render_store(
     return SceneStore(final)
 
 
-def _stream(work: list[tuple[Source, Path, int, ZoneRules]], jobs: int) -> Iterator[Scene]:
+def _stream(work: list[tuple[Source, Path, int, ZoneRules]], jobs: int) -> Iterator[StoredScene]:
     for job, scene in zip(work, ordered_results(work, _loader, jobs=jobs), strict=True):
         if isinstance(scene, TaskError):
             raise DatasetError(f"{job[0].file or 'procedural scene'}: {scene.reason}")
         yield scene
 
 
-def _loader() -> Callable[[tuple[Source, Path, int, ZoneRules]], Scene]:
+def _loader() -> Callable[[tuple[Source, Path, int, ZoneRules]], StoredScene]:
     cv2.setNumThreads(1)
     return _load

@@ -110,7 +110,7 @@ def test_the_noise_level_scales_before_it_shifts() -> None:
 
 def test_pixel_attention_like_torch() -> None:
     torch.manual_seed(0)
-    ours = sr3.PixelAttention(8, groups=4)
+    ours = sr3.SpatialAttention(8, groups=4)
     theirs = nn.MultiheadAttention(8, 1, batch_first=True)
     with torch.no_grad():
         theirs.in_proj_weight.copy_(ours.query_key_value.weight[..., 0, 0])

@@ -17,7 +17,7 @@ UNTOUCHED, TOUCHED, NOT_JUDGED = 0, 1, 2
 """States of a cell: as it started, changed by the person, outside of what the person wants to judge."""
 
 Codes = npt.NDArray[np.int16]
-Status = npt.NDArray[np.uint8]
+StatusMap = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class TaskMap:
     """codes: int16, any shape, value * 32767. status: uint8 of the same shape."""
 
     codes: Codes
-    status: Status
+    status: StatusMap
 
     @property
     def values(self) -> FloatArray:

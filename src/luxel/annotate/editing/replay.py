@@ -10,16 +10,8 @@ from luxel.annotate.editing.exposure_table import MAX_THIRDS, exposure_table
 from luxel.annotate.editing.maps import NOT_JUDGED, TOUCHED, UNTOUCHED, Codes, TaskMap
 from luxel.annotate.editing.operations import BrushStroke, Edit, FillSegments, Mode, ResetSegments, SetSegments
 from luxel.annotate.editing.segments import Segmentation
-from luxel.annotate.editing.strokes import (
-    Brush,
-    DoubleArray,
-    Window,
-    added,
-    coverage,
-    smoothed,
-    towards,
-    window_of,
-)
+from luxel.annotate.editing.strokes import Brush, Window, added, coverage, smoothed, towards, window_of
+from luxel.photometry import Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +73,7 @@ class _State:
             where = of == segment
             self.codes[where], self.status[where] = value, TOUCHED
 
-    def _paint(self, edit: BrushStroke | FillSegments, window: Window, weight: DoubleArray, smoothing: int) -> None:
+    def _paint(self, edit: BrushStroke | FillSegments, window: Window, weight: Float64Array, smoothing: int) -> None:
         place = window.slices
         codes = self.codes[place].astype(np.int64)
         inside = weight > 0

@@ -11,12 +11,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from luxel.photometry import Float64Array
 from luxel.residual_files import SCALE
 
 POINT_STEPS = 4
 """Points of a stroke are whole quarters of a pixel."""
-
-DoubleArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def window_of(points: npt.NDArray[np.int64], margin: int, shape: tuple[int, int]
     return Window(top, bottom, left, right)
 
 
-def coverage(points: npt.NDArray[np.int64], brush: Brush, window: Window) -> DoubleArray:
+def coverage(points: npt.NDArray[np.int64], brush: Brush, window: Window) -> Float64Array:
     """How much a stroke covers each pixel of a window, float64 in [0, 1]: opacity times the falloff of the distance.
 
     points: [n, 2] x, y in quarters of a pixel, n >= 1. The distance is to the nearest point of the polyline, so a
@@ -90,12 +89,12 @@ def _within(low: float, high: float, radius: int, first: int, last: int) -> tupl
     return start, min(max(math.floor(high) + radius + 2, start), last)
 
 
-def towards(codes: npt.NDArray[np.int64], target: npt.NDArray[np.int64] | int, weight: DoubleArray) -> DoubleArray:
+def towards(codes: npt.NDArray[np.int64], target: npt.NDArray[np.int64] | int, weight: Float64Array) -> Float64Array:
     """Codes moved towards a target by a weight, rounded half up."""
     return np.asarray(codes + np.floor((target - codes) * weight + 0.5))
 
 
-def added(codes: npt.NDArray[np.int64], amount: npt.NDArray[np.int64] | int, weight: DoubleArray) -> DoubleArray:
+def added(codes: npt.NDArray[np.int64], amount: npt.NDArray[np.int64] | int, weight: Float64Array) -> Float64Array:
     """Codes with a weighted amount added, rounded half up and limited to [-1, 1]."""
     return np.asarray(np.clip(codes + np.floor(amount * weight + 0.5), -SCALE, SCALE))
 

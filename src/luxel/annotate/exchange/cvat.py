@@ -7,12 +7,13 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from luxel.annotate.exchange.shapes import Frames, Mask, Region, pasted, polygon, read_bounded, rectangle, value_of
+from luxel.annotate.exchange.shapes import FrameIndex, Shape, pasted, polygon, read_bounded, rectangle, value_of
 from luxel.dataset.folder.manifest import FrameRow
 from luxel.errors import DatasetError
+from luxel.photometry import Mask
 
 
-def read_cvat(path: Path, frames: Frames) -> Iterator[Region]:
+def read_cvat(path: Path, frames: FrameIndex) -> Iterator[Shape]:
     """The regions of an XML export. Raises DatasetError naming image and region."""
     content = read_bounded(path)
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
@@ -27,7 +28,7 @@ def read_cvat(path: Path, frames: Frames) -> Iterator[Region]:
                 if mask is not None:
                     texts = [a.text for a in shape.iter("attribute") if a.attrib.get("name") in ("residual", "value")]
                     label = shape.attrib.get("label", "")
-                    yield Region(row.name, mask, value_of([*texts, label], place), label)
+                    yield Shape(row.name, mask, value_of([*texts, label], place), label)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise DatasetError(f"{path}: not XML of CVAT for images ({type(error).__name__}: {error})") from error
 

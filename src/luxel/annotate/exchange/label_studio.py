@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luxel.annotate.exchange.shapes import Frames, Mask, Region, polygon, read_bounded, rectangle, value_of
+from luxel.annotate.exchange.shapes import FrameIndex, Shape, polygon, read_bounded, rectangle, value_of
 from luxel.dataset.folder.manifest import FrameRow
 from luxel.errors import DatasetError
+from luxel.photometry import Mask
 
 _MAX_VALUES = 4 * 200_000_000
 
 
-def read_label_studio(path: Path, frames: Frames) -> Iterator[Region]:
+def read_label_studio(path: Path, frames: FrameIndex) -> Iterator[Shape]:
     """The regions of a JSON export. Raises DatasetError naming task and region."""
     try:
         tasks = json.loads(read_bounded(path))
@@ -33,7 +34,7 @@ def read_label_studio(path: Path, frames: Frames) -> Iterator[Region]:
         raise DatasetError(f"{path}: not a JSON export of Label Studio ({type(error).__name__}: {error})") from error
 
 
-def _regions(results: Sequence[dict[str, Any]], row: FrameRow, place: str) -> Iterator[Region]:
+def _regions(results: Sequence[dict[str, Any]], row: FrameRow, place: str) -> Iterator[Shape]:
     numbers = {
         r["id"]: r["value"].get("number", " ".join(map(str, r["value"].get("text", []))))
         for r in results
@@ -57,7 +58,7 @@ def _regions(results: Sequence[dict[str, Any]], row: FrameRow, place: str) -> It
         else:
             continue
         labels: list[object] = next((v for k, v in value.items() if k.endswith("labels")), [])
-        yield Region(row.name, mask, value_of([numbers.get(result["id"]), *labels], where), " ".join(map(str, labels)))
+        yield Shape(row.name, mask, value_of([numbers.get(result["id"]), *labels], where), " ".join(map(str, labels)))
 
 
 def _brush(rle: Sequence[int], result: dict[str, Any], row: FrameRow, place: str) -> Mask:

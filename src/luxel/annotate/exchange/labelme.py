@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from luxel.annotate.exchange.shapes import Frames, Mask, Region, pasted, polygon, read_bounded, rectangle, value_of
+from luxel.annotate.exchange.shapes import FrameIndex, Shape, pasted, polygon, read_bounded, rectangle, value_of
 from luxel.dataset.folder.manifest import FrameRow
 from luxel.errors import DatasetError
+from luxel.photometry import Mask
 
 _MAX_PIXELS = 200_000_000
 
 
-def read_labelme(path: Path, frames: Frames) -> Iterator[Region]:
+def read_labelme(path: Path, frames: FrameIndex) -> Iterator[Shape]:
     """The regions of one file, or of every .json file of a folder. Raises DatasetError naming file and shape."""
     for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
         try:
@@ -26,7 +27,7 @@ def read_labelme(path: Path, frames: Frames) -> Iterator[Region]:
             for number, shape in enumerate(record["shapes"]):
                 place = f"{file}: shape {number}"
                 texts = [shape.get("description"), shape["label"]]
-                yield Region(row.name, _mask(shape, row, place), value_of(texts, place), str(shape["label"]))
+                yield Shape(row.name, _mask(shape, row, place), value_of(texts, place), str(shape["label"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DatasetError(f"{file}: not a file of labelme ({type(error).__name__}: {error})") from error
 

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw
 
 from luxel.dataset.folder.manifest import MANIFEST, FrameRow, read_manifest
 from luxel.errors import DatasetError
+from luxel.photometry import Mask
 
-Mask = npt.NDArray[np.bool_]
 Points = Sequence[tuple[float, float]]
 
 SEPARATOR = "__"
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"(?:^|[\s=:])([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class Shape:
     """One mask with a value. frame: "SCENE/LEVEL". where: bool [H, W]. label: as the program has it."""
 
     frame: str
@@ -45,13 +45,13 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class FrameIndex:
     """The frames of a dataset by the names that exported files have."""
 
     rows: Mapping[str, FrameRow]
 
     @classmethod
-    def of(cls, dataset: Path) -> "Frames":
+    def of(cls, dataset: Path) -> "FrameIndex":
         """All frames. Raises DatasetError for a folder without a manifest."""
         return cls({file_name(row): row for row in read_manifest(dataset / MANIFEST)})
 

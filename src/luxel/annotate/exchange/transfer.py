@@ -11,7 +11,7 @@ import numpy as np
 from luxel.annotate.exchange.cvat import read_cvat
 from luxel.annotate.exchange.label_studio import read_label_studio
 from luxel.annotate.exchange.labelme import read_labelme
-from luxel.annotate.exchange.shapes import BLOCK, Frames, Region, file_name, outlines
+from luxel.annotate.exchange.shapes import BLOCK, FrameIndex, Shape, file_name, outlines
 from luxel.dataset.folder.manifest import FrameRow, scene_folder
 from luxel.dataset.folder.scene_files import read_blocks
 from luxel.dataset.labels.layers import Layer, layer_folder, new_layer_id, write_layer
@@ -20,7 +20,7 @@ from luxel.jobs.atomic import write_file
 from luxel.jobs.lock import locked
 from luxel.photometry import FloatArray
 
-READERS: Mapping[str, Callable[[Path, Frames], Iterator[Region]]] = {
+READERS: Mapping[str, Callable[[Path, FrameIndex], Iterator[Shape]]] = {
     "label-studio": read_label_studio,
     "cvat": read_cvat,
     "labelme": read_labelme,
@@ -35,7 +35,7 @@ def import_regions(dataset: Path, path: Path, program: str, expert: str, made: d
     corrections. Raises DatasetError for a file or region that cannot be used; then nothing is stored.
     """
     values: dict[str, tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]] = {}
-    for region in READERS[program](path, Frames.of(dataset)):
+    for region in READERS[program](path, FrameIndex.of(dataset)):
         if not region.is_correction:
             continue
         amount, where = values.setdefault(
@@ -61,7 +61,7 @@ def export_frames(dataset: Path, out: Path, program: str) -> int:
     """
     if out.exists() and any(out.iterdir()):
         raise DatasetError(f"{out}: is not empty; choose a new folder")
-    rows = list(Frames.of(dataset).rows.values())
+    rows = list(FrameIndex.of(dataset).rows.values())
     out.mkdir(parents=True, exist_ok=True)
     shapes: dict[str, dict[int, list[list[tuple[int, int]]]]] = {}
     for row in rows:

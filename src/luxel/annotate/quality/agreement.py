@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
+from luxel.photometry import Float64Array
 
 CLEAR = 0.1
 """Lightness from which a value has a sign that counts."""
@@ -49,7 +48,7 @@ class Agreement:
     undefined: dict[str, str] = field(default_factory=dict)
 
 
-def icc_2(ratings: Values, weights: Values) -> tuple[float, float]:
+def icc_2(ratings: Float64Array, weights: Float64Array) -> tuple[float, float]:
     """ICC(2,1) and ICC(2,k): two-way random effects, absolute agreement, of one expert and of their mean.
 
     ratings: [n, k] without NaN. weights: [n], of cells. With equal weights this is Shrout and Fleiss 1979, case 2:
@@ -80,7 +79,7 @@ def icc_2(ratings: Values, weights: Values) -> tuple[float, float]:
     )
 
 
-def krippendorff_alpha(ratings: Values, weights: Values) -> float:
+def krippendorff_alpha(ratings: Float64Array, weights: Float64Array) -> float:
     """Krippendorff's alpha with the interval metric: 1 - D_o / D_e with squared differences; NaN where undefined.
 
     ratings: [n, k], NaN for missing. weights: [n], of cells. Cells with one rating do not count. Source: Krippendorff,
@@ -102,7 +101,7 @@ def krippendorff_alpha(ratings: Values, weights: Values) -> float:
     return 1 - observed / expected if expected > 1e-12 else float("nan")
 
 
-def sign_agreement(ratings: Values, weights: Values) -> float:
+def sign_agreement(ratings: Float64Array, weights: Float64Array) -> float:
     """Share of the weight, over pairs of experts, whose values have one sign where either is beyond CLEAR.
 
     A value within CLEAR beside a clear one is a disagreement. NaN where nobody is clear.
@@ -118,7 +117,7 @@ def sign_agreement(ratings: Values, weights: Values) -> float:
     return agreed / seen if seen else float("nan")
 
 
-def mean_difference(ratings: Values, weights: Values) -> float:
+def mean_difference(ratings: Float64Array, weights: Float64Array) -> float:
     """Mean absolute difference over pairs of experts, weighted; NaN where no two judge one cell."""
     seen = total = 0.0
     for a in range(ratings.shape[1]):
@@ -129,7 +128,7 @@ def mean_difference(ratings: Values, weights: Values) -> float:
     return total / seen if seen else float("nan")
 
 
-def retest_deviation(pairs: Sequence[tuple[Values, Values]]) -> float:
+def retest_deviation(pairs: Sequence[tuple[Float64Array, Float64Array]]) -> float:
     """Standard deviation of a person's error between two looks: root mean square difference over the root of two.
 
     pairs: first and second ratings of things, NaN where not judged. NaN without a pair.
@@ -139,7 +138,11 @@ def retest_deviation(pairs: Sequence[tuple[Values, Values]]) -> float:
 
 
 def agreement(
-    scenes: Sequence[Mapping[str, Values]], areas: Sequence[Values], *, seed: int = 0, bootstraps: int = BOOTSTRAPS
+    scenes: Sequence[Mapping[str, Float64Array]],
+    areas: Sequence[Float64Array],
+    *,
+    seed: int = 0,
+    bootstraps: int = BOOTSTRAPS,
 ) -> Agreement:
     """Agreement of experts over scenes, with intervals from drawing scenes with replacement.
 
@@ -165,7 +168,9 @@ def agreement(
     if len(shared) < 2:
         undefined["intervals"] = "one scene only; intervals need several"
 
-    def over(parts: list[tuple[Values, Values]], function: Callable[[Values, Values], float]) -> Estimate:
+    def over(
+        parts: list[tuple[Float64Array, Float64Array]], function: Callable[[Float64Array, Float64Array], float]
+    ) -> Estimate:
         if not parts:
             return Estimate(float("nan"))
 
@@ -203,7 +208,7 @@ def agreement(
     return Agreement(len(shared), cells, experts, complete, **numbers, undefined=undefined)
 
 
-def _matrix(ratings: Mapping[str, Values], experts: Sequence[str]) -> Values:
+def _matrix(ratings: Mapping[str, Float64Array], experts: Sequence[str]) -> Float64Array:
     size = len(next(iter(ratings.values())))
     return np.stack([ratings.get(expert, np.full(size, np.nan)) for expert in experts], axis=1)
 

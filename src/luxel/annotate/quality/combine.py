@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
+from luxel.photometry import Float64Array
 
 PRIOR_SCENES = 3.0
 """Scenes' worth of evidence for an offset of 0 and a gain of 1."""
@@ -25,7 +25,7 @@ class Habit:
     scenes: int = 0
 
 
-def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Values:
+def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Float64Array:
     """Median over the first axis with weights: where half of the weight lies on either side, else the middle of two.
 
     values: [k, ...], NaN where a person has no opinion. weights: [k], at least 0. Returns float64 [...], NaN where
@@ -45,13 +45,13 @@ def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Values:
     return np.asarray(np.where(before[-1] > 0, middle[0], np.nan))
 
 
-def habits(scenes: Sequence[Mapping[str, Values]], areas: Sequence[Values]) -> dict[str, Habit]:
+def habits(scenes: Sequence[Mapping[str, Float64Array]], areas: Sequence[Float64Array]) -> dict[str, Habit]:
     """Offset and gain of every expert against the others' median, shrunk towards 0 and 1.
 
     scenes: for each thing rated, expert to ratings [n], NaN for none. areas: [n] weight of each cell of each thing.
     An expert who never rated a thing together with another has none: offset 0, gain 1.
     """
-    collected: dict[str, list[tuple[Values, Values, Values]]] = {}
+    collected: dict[str, list[tuple[Float64Array, Float64Array, Float64Array]]] = {}
     for ratings, area in zip(scenes, areas, strict=True):
         for expert, own in ratings.items():
             others = [values for name, values in ratings.items() if name != expert]
@@ -65,7 +65,7 @@ def habits(scenes: Sequence[Mapping[str, Values]], areas: Sequence[Values]) -> d
     return {expert: _habit(parts) for expert, parts in collected.items()}
 
 
-def _habit(parts: Sequence[tuple[Values, Values, Values]]) -> Habit:
+def _habit(parts: Sequence[tuple[Float64Array, Float64Array, Float64Array]]) -> Habit:
     if not parts:
         return Habit()
     x, y, w = (np.concatenate([part[i] for part in parts]) for i in range(3))
@@ -78,14 +78,14 @@ def _habit(parts: Sequence[tuple[Values, Values, Values]]) -> Habit:
     return Habit(kept * (mean_y - mean_x) + (1 - gain) * mean_x, gain, len(parts))
 
 
-def adjusted(values: Values, habit: Habit) -> Values:
+def adjusted(values: Float64Array, habit: Habit) -> Float64Array:
     """Ratings with an expert's habit taken out, limited to [-1, 1]."""
     return np.clip((values - habit.offset) / habit.gain, -1, 1)
 
 
 def combine(
-    ratings: Mapping[str, Values], known: Mapping[str, Habit], weights: Mapping[str, float] | None = None
-) -> Values:
+    ratings: Mapping[str, Float64Array], known: Mapping[str, Habit], weights: Mapping[str, float] | None = None
+) -> Float64Array:
     """The map of several experts: weighted median of their adjusted ratings; NaN where nobody rated.
 
     ratings: expert to [...] values, NaN for no opinion. known: habits. weights: expert to weight, 1 where not named.

@@ -33,7 +33,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Verdict(_Body):
+class ReviewBody(_Body):
     """What becomes of a submission."""
 
     verdict: Literal["accepted", "returned"]
@@ -153,7 +153,7 @@ def change_image(scene_id: int, frame_id: int, _: Adjudicator, services: Parts, 
 
 
 @router.post("/submissions/{submission_id}/verdict")
-def give_verdict(submission_id: int, body: Verdict, visit: Adjudicator, services: Parts) -> dict[str, str]:
+def give_verdict(submission_id: int, body: ReviewBody, visit: Adjudicator, services: Parts) -> dict[str, str]:
     """Accepts or returns a submission."""
     with services.database.writing() as session:
         _not_own(session, submission_id, visit.user)

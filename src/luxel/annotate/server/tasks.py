@@ -32,7 +32,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Wish(_Body):
+class TaskRequest(_Body):
     """Which kind of task; None for either."""
 
     kind: Literal["reference", "residual"] | None = None
@@ -57,7 +57,7 @@ class SentOperation(_Body):
     operation: ClientOperation
 
 
-class Batch(LeaseProof):
+class OperationsBody(LeaseProof):
     """Operations that follow number `base_seq`."""
 
     base_seq: Annotated[int, Field(ge=0)]
@@ -74,7 +74,7 @@ class Submit(LeaseProof):
 
 
 @router.post("/tasks/next")
-def take_next(body: Wish, visit: Anybody, services: Parts) -> dict[str, Any]:
+def take_next(body: TaskRequest, visit: Anybody, services: Parts) -> dict[str, Any]:
     """Leases the next task; `task` is null when there is none."""
     opened = next_task(services.database, services.dataset, visit.user, body.kind)
     return {"task": None} if opened is None else _answer(services, opened)
@@ -115,7 +115,7 @@ def read_operations(task_id: int, visit: Anybody, services: Parts, after: int = 
 
 
 @router.post("/tasks/{task_id}/ops")
-def append(task_id: int, body: Batch, visit: Anybody, services: Parts) -> dict[str, int]:
+def append(task_id: int, body: OperationsBody, visit: Anybody, services: Parts) -> dict[str, int]:
     """Stores operations; the answer comes after the commit."""
     new = [NewOperation(op.client_uuid.lower(), op.made_at, op.operation) for op in body.ops]
     return {"acked_seq": services.log.append(task_id, body.holder(visit), body.base_seq, new)}

@@ -16,11 +16,10 @@ from luxel.dataset.prepare import SINGLE_FRAME_KINDS
 from luxel.dataset.reference.reference import Preliminary, ZoneRules, with_shifts
 from luxel.draw import heatmap
 from luxel.images.writing import png_bytes
-from luxel.photometry import FloatArray, lightness
+from luxel.photometry import ByteArray, FloatArray, lightness
 from luxel.residual_files import encode_residual
 
 _UNTOUCHED_BIT = 4
-ByteArray = npt.NDArray[np.uint8]
 
 
 def thumbnail_png(pixels: ByteArray, side: int = 160) -> bytes:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from luxel.annotate.store import audit
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.log import verify_log
-from luxel.annotate.store.tables import LoginSession, Table, Task
+from luxel.annotate.store.tables import Base, LoginSession, Task
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import writing_file
 
@@ -86,7 +86,7 @@ def verify(session: Session) -> int:
 
 
 def _tables() -> list[Any]:
-    return [table for table in Table.metadata.sorted_tables if table.name != LoginSession.__tablename__]
+    return [table for table in Base.metadata.sorted_tables if table.name != LoginSession.__tablename__]
 
 
 def _lines(session: Session, table: Any) -> Iterator[bytes]:

@@ -21,11 +21,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-class Table(DeclarativeBase):
+class Base(DeclarativeBase):
     """Base of all tables."""
 
 
-class Project(Table):
+class Project(Base):
     """The one project of a database. config: JSON of `luxel.annotate.store.config.Config`."""
 
     __tablename__ = "project"
@@ -36,7 +36,7 @@ class Project(Table):
     audit_head: Mapped[str] = mapped_column(String(64), default="")
 
 
-class Scene(Table):
+class Scene(Base):
     """A scene of the dataset. source_sha256: of fused.png; a rebuilt scene with other pixels is another row.
 
     segments: uint16 [H, W] fine segments, packed. parents: int32 [2, n], medium and coarse segment of each fine one.
@@ -56,7 +56,7 @@ class Scene(Table):
     active: Mapped[bool] = mapped_column(Boolean, default=True)
 
 
-class Frame(Table):
+class Frame(Base):
     """One exposure of a scene. need: how much its label needs a person, 0 (none) to 1."""
 
     __tablename__ = "frame"
@@ -69,7 +69,7 @@ class Frame(Table):
     need: Mapped[float] = mapped_column(Float, default=0.0)
 
 
-class StartMap(Table):
+class StartMap(Base):
     """What a task can start from or be filled from; never changed.
 
     source: "rules", "model", "uncertainty" or "gold". frame_id: None for the decisions of a reference.
@@ -86,7 +86,7 @@ class StartMap(Table):
     made_at: Mapped[str] = mapped_column(String(40))
 
 
-class User(Table):
+class User(Base):
     """A person. password_hash: Argon2, None where a proxy says who it is."""
 
     __tablename__ = "person"
@@ -98,7 +98,7 @@ class User(Table):
     created_at: Mapped[str] = mapped_column(String(40))
 
 
-class LoginSession(Table):
+class LoginSession(Base):
     """A browser that is logged in. Only hashes of its cookie are stored. screen: JSON of its screen check."""
 
     __tablename__ = "login_session"
@@ -110,7 +110,7 @@ class LoginSession(Table):
     screen: Mapped[str] = mapped_column(Text, default="{}")
 
 
-class Invitation(Table):
+class Invitation(Base):
     """A link that makes one account, once."""
 
     __tablename__ = "invitation"
@@ -123,7 +123,7 @@ class Invitation(Table):
     used_at: Mapped[str | None] = mapped_column(String(40))
 
 
-class Task(Table):
+class Task(Base):
     """One person's work on one scene's reference or one frame's map.
 
     kind: "reference" or "residual". purpose: "normal", "gold" or "repeat"; annotators never see it. replica: from 0.
@@ -149,7 +149,7 @@ class Task(Table):
     created_at: Mapped[str] = mapped_column(String(40))
 
 
-class Lease(Table):
+class Lease(Base):
     """Who may write to a task now."""
 
     __tablename__ = "lease"
@@ -160,7 +160,7 @@ class Lease(Table):
     expires_at: Mapped[str] = mapped_column(String(40))
 
 
-class OperationRow(Table):
+class OperationRow(Base):
     """One operation of a task's log. payload: canonical JSON. hash: of the previous hash and this row."""
 
     __tablename__ = "operation"
@@ -178,7 +178,7 @@ class OperationRow(Table):
     hash: Mapped[str] = mapped_column(String(64))
 
 
-class Submission(Table):
+class Submission(Base):
     """A finished task's map. data: packed map. verdict: "submitted", "accepted" or "returned".
 
     untouched: share left as it started. gold_error: mean absolute difference from the known map, where there is one.
@@ -200,7 +200,7 @@ class Submission(Table):
     reason: Mapped[str] = mapped_column(Text, default="")
 
 
-class Adjudication(Table):
+class Adjudication(Base):
     """The project's decision on a scene's reference or a frame's map. weights: JSON, expert to weight."""
 
     __tablename__ = "adjudication"
@@ -216,7 +216,7 @@ class Adjudication(Table):
     made_at: Mapped[str] = mapped_column(String(40))
 
 
-class AuditEntry(Table):
+class AuditEntry(Base):
     """Who did what, in a chain of hashes: a changed or missing entry shows."""
 
     __tablename__ = "audit"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Facts
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,7 +27,7 @@ class Baseline(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, facts: Facts, network: FeatureNetwork, head: nn.Module, task: Task) -> None:
+    def __init__(self, facts: Facts, network: FeatureNetwork, head: nn.Module, task: BenchmarkTask) -> None:
         super().__init__()
         self.facts, self.task = facts, task
         self.network, self.head = network, head

@@ -133,7 +133,7 @@ class Block(nn.Module):
             nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
         self.pass_by = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
-        self.attention = PixelAttention(out_channels, groups=groups) if attends else nn.Identity()
+        self.attention = SpatialAttention(out_channels, groups=groups) if attends else nn.Identity()
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         inner, shift = self.first(x), self.noise(noise)[..., None, None]
@@ -143,7 +143,7 @@ class Block(nn.Module):
         return cast(Tensor, self.attention(self.second(inner + shift) + self.pass_by(x)))
 
 
-class PixelAttention(nn.Module):
+class SpatialAttention(nn.Module):
     """Every pixel attends to all, with one head; added to the input: [B, C, H, W] to the same shape."""
 
     def __init__(self, channels: int, *, groups: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,7 +32,7 @@ class AblationFacts:
     paper_acc: float | None = None
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[BenchmarkTask, ...]:
         """Maps, and scores where the paper's table has scores."""
         return ("pixel", "score") if self.paper_srcc is not None else ("pixel",)
 
@@ -62,7 +62,7 @@ def loss_of(name: str) -> "Callable[[Tensor, Tensor], Tensor]":
     return lambda prediction, residual: pixel_loss(prediction, residual, kind)
 
 
-def ablated(name: str, task: Task) -> "nn.Module":
+def ablated(name: str, task: BenchmarkTask) -> "nn.Module":
     """P-IEANet with the change of an ablation and random weights.
 
     [B, 3, H, W] in [0, 1] to maps [B, 1, H, W] in [-1, 1], or to scores [B].

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import start_in_middle
 from luxel.benchmark.blocks.vgg import VGG
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="alamp",
@@ -143,6 +143,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return ALamp(VGG(((8,), (8,), (16,), (16,), (16,))) if tiny else VGG())
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Details and layout, merged into a score."""
     return LayoutScore(network)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ResidualBlock
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="cliplit",
@@ -87,7 +87,7 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return CLIPLIT(16 if tiny else 32)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last convolution with tanh in the place of ReLU; for the score the means of both maps."""
     return LastConvolution(network, kernel=3) if task == "pixel" else PooledScore(network)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import MIDDLE_SCORE, PixelDecoder
 from luxel.benchmark.blocks.transformer import EPS, VisionTransformer
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="deiqt",
@@ -86,7 +86,7 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return DEIQT(channels=16, layers=2, heads=2) if tiny else DEIQT()
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The decoder for the map; the method's own panel for the score, with as many heads as the transformer."""
     if task == "pixel":
         return PixelDecoder(network, width=min(256, network.vector))

@@ -11,7 +11,7 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.layers import ChannelNorm
 from luxel.benchmark.blocks.window_attention import WindowAttention
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="eat",
@@ -172,6 +172,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return EAT(width=8, depths=(2, 2, 2, 2), heads=1, groups=(2, 4)) if tiny else EAT()
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The method's ten bins, without a dropout."""
     return DistributionScore(network.vector, dropout=0.0)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import mean_and_deviation
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="fecnet",
@@ -38,7 +38,7 @@ SLOPE = 0.1
 SILENCE = 1e-3
 """Magnitude below which a coefficient is rounding noise: its angle is taken as 0, and has no gradient."""
 
-Mode = Literal["amplitude", "phase"]
+FourierPart = Literal["amplitude", "phase"]
 
 
 class FECNet(FeatureNetwork):
@@ -119,7 +119,7 @@ class Interaction(nn.Module):
     [B, C, H, W] to the same shape, any H and W.
     """
 
-    def __init__(self, channels: int, mode: Mode) -> None:
+    def __init__(self, channels: int, mode: FourierPart) -> None:
         super().__init__()
         self.enter = nn.Conv2d(channels, channels, 1)
         self.spatial1, self.spatial2 = _spatial_unit(channels), _spatial_unit(channels)
@@ -141,7 +141,7 @@ class Interaction(nn.Module):
 class FrequencyUnit(nn.Module):
     """Two 1x1 convolutions on the amplitude, or on the phase, of a spectrum [B, C, H, W // 2 + 1]; the other stays."""
 
-    def __init__(self, channels: int, mode: Mode) -> None:
+    def __init__(self, channels: int, mode: FourierPart) -> None:
         super().__init__()
         self.mode = mode
         self.layers = nn.Sequential(
@@ -214,7 +214,7 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return FECNet(4 if tiny else 8)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last 1x1 convolution for the map; for the score the means of the phase features and of the bottleneck."""
     return LastConvolution(network, kernel=1) if task == "pixel" else PooledScore(network)
 

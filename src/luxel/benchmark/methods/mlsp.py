@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import start_in_middle
 from luxel.benchmark.blocks.inception import MIN_SIDE, Convolution, InceptionResNetV2
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="mlsp",
@@ -119,7 +119,7 @@ def network(*, tiny: bool = False, wide: bool = False) -> FeatureNetwork:
     return MLSP(backbone, grid=WIDE_GRID if wide else 1)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The head of its features, narrow or wide; it narrows with a tiny build."""
     assert isinstance(network, MLSP), "the head reads MLSP's grid"
     first, second, third, width = (max(8, n * network.channels // CHANNELS) for n in (*LAYERS, WIDTH))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, start_in_middle
 from luxel.benchmark.blocks.layers import mean_and_deviation
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="mslt",
@@ -187,6 +187,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return MSLT(8 if tiny else 40)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """A 1x1 convolution of the rebuilt picture for the map; an MLP on its and the grid's means for the score."""
     return LastConvolution(network, kernel=1) if task == "pixel" else ScoreOfGrid(network)

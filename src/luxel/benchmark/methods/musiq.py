@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import PixelDecoder, VectorScore
 from luxel.benchmark.blocks.transformer import EPS, EncoderBlock, initialise
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="musiq",
@@ -157,7 +157,7 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return MUSIQ(channels=16, layers=2, heads=2, stem=32, sides=(64, 96)) if tiny else MUSIQ()
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The decoder for the map; the method's linear layer on the class token for the score."""
     if task == "pixel":
         return PixelDecoder(network, width=min(256, network.vector))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.inception import InceptionResNetV2
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="nima",
@@ -48,6 +48,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return NIMA(InceptionResNetV2(divide=16, repeats=(1, 1, 2)) if tiny else InceptionResNetV2())
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its distribution over ten bins, read as an expectation."""
     return DistributionScore(network.vector)

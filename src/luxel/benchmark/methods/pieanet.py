@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import PooledScore
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Facts
 from luxel.model.network import CHANNELS, PIEANet, build
 
 FACTS = Facts(
@@ -73,6 +73,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return PIEANetMap(build(channels=CHANNELS))
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Nothing for the map; for the score the means of the map and of the deepest features."""
     return _AsItIs() if task == "pixel" else PooledScore(network)

@@ -9,7 +9,7 @@ from luxel.benchmark.blocks.diffusion import Denoiser
 from luxel.benchmark.blocks.features import FeatureNetwork
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.sr3 import NoiseCode, OnePass, SR3UNet
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="pydiff",
@@ -137,6 +137,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return PyDiff(unet(CONDITION, tiny=tiny))
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last convolution for the map; for the score the means of the last features and of the middle ones."""
     return LastConvolution(network, kernel=3) if task == "pixel" else PooledScore(network)

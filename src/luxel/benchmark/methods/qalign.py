@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.transformer import VisionTransformer
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="qalign",
@@ -89,6 +89,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return LevelTransformer(VisionTransformer(channels=16, layers=2, heads=2) if tiny else VisionTransformer())
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The five levels."""
     return LevelScore(network)

@@ -10,7 +10,7 @@ from luxel.benchmark.blocks.baseline import IMAGENET_MEAN, IMAGENET_STD
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import VectorScore
 from luxel.benchmark.blocks.two_scales import TwoScales, decoder
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="reiqa",
@@ -65,6 +65,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return ReIQA(two_scales.build(tiny=tiny), two_scales.build(tiny=tiny))
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """The decoder for the map; one linear layer for the score, in the place of the method's ridge regressor."""
     return decoder(network) if task == "pixel" else VectorScore(network)

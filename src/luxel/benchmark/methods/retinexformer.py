@@ -9,7 +9,7 @@ from luxel.benchmark.blocks.channel_attention import channel_attention
 from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, LocalFeedForward
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="retinexformer",
@@ -130,6 +130,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return Retinexformer(8, (1, 1, 1)) if tiny else Retinexformer()
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last convolution for the map; for the score the means of the last features and of the bottleneck's."""
     return LastConvolution(network, kernel=3) if task == "pixel" else PooledScore(network)

@@ -16,7 +16,7 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, ResidualBlock, lightness
 from luxel.benchmark.blocks.resnet import BasicBlock, ResNet, resnet18
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="skf",
@@ -216,6 +216,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return SKF(semantic, semantic.channels)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last convolution for the map; for the score the means of the last features and of the mixture."""
     return LastConvolution(network, kernel=3) if task == "pixel" else PooledScore(network)

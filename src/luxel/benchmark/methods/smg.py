@@ -16,7 +16,7 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features, Width
 from luxel.benchmark.blocks.heads import LastConvolution, PooledScore
 from luxel.benchmark.blocks.layers import ChannelNorm, LocalFeedForward, ResidualBlock, lightness
 from luxel.benchmark.blocks.window_attention import WindowAttention
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 from luxel.model.structure import DIRECTIONS, directional_gradients
 
 FACTS = Facts(
@@ -277,6 +277,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return SMG(StructureGenerator((8, 16, 32, 64, 64, 64), (1, 2, 4, 4, 4)))
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its last convolution for the map; for the score the means of the last features and of the bottleneck."""
     return LastConvolution(network, kernel=1) if task == "pixel" else PooledScore(network)

@@ -11,7 +11,7 @@ from luxel.benchmark.blocks.features import FeatureNetwork, Features
 from luxel.benchmark.blocks.heads import DistributionScore
 from luxel.benchmark.blocks.mobilenet import MobileNetV2
 from luxel.benchmark.blocks.resnet import BasicBlock, ResNet, resnet18
-from luxel.benchmark.facts import Cost, Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Cost, Facts
 
 FACTS = Facts(
     name="tanet",
@@ -86,6 +86,6 @@ def network(*, tiny: bool = False) -> FeatureNetwork:
     return TANet(MobileNetV2(), resnet18(classes=365, freezes=True), themes=365)
 
 
-def head(network: FeatureNetwork, task: Task) -> nn.Module:
+def head(network: FeatureNetwork, task: BenchmarkTask) -> nn.Module:
     """Its distribution over ten bins, read as an expectation."""
     return DistributionScore(network.vector)

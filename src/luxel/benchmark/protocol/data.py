@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 from luxel.benchmark.protocol.scored import is_scored, read_scored
 from luxel.dataset.folder.manifest import SEEDS
 from luxel.dataset.folder.scene_files import read_bytes_image
@@ -106,7 +106,9 @@ class Frames:
         return tuple(self.entries[i].group for i in self.indices(split, *names))
 
 
-def prepare_frames(data: str, side: int, cache: Path, *, task: Task = "pixel", progress: Wrap | None = None) -> Path:
+def prepare_frames(
+    data: str, side: int, cache: Path, *, task: BenchmarkTask = "pixel", progress: Wrap | None = None
+) -> Path:
     """Writes a dataset's frames as arrays into a folder under `cache` and returns it; nothing to do if it is there.
 
     The folder is written atomically, so that runs may be killed, or prepare the same frames at the same time.

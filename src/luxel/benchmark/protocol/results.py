@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import writing_file
 from luxel.photometry import FloatArray
@@ -48,7 +48,7 @@ class ResultRow:
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     method: str
-    task: Task
+    task: BenchmarkTask
     split: int
     seed: int
     budget: str
@@ -106,13 +106,13 @@ def write_row(folder: Path, row: ResultRow, errors: npt.ArrayLike | None = None)
     return stored
 
 
-def has_row(folder: Path, method: str, task: Task, split: int, seed: int, *, failed: bool = True) -> bool:
+def has_row(folder: Path, method: str, task: BenchmarkTask, split: int, seed: int, *, failed: bool = True) -> bool:
     """Whether a row is there. failed: count failed rows too. Raises LuxelError for a file that is not a row."""
     path = _path(folder, method, task, split, seed)
     return path.is_file() and (_read(path).status == "ok" or failed)
 
 
-def read_row(folder: Path, method: str, task: Task, split: int, seed: int) -> ResultRow:
+def read_row(folder: Path, method: str, task: BenchmarkTask, split: int, seed: int) -> ResultRow:
     """One row. Raises LuxelError if it is missing or damaged."""
     return _read(_path(folder, method, task, split, seed))
 
@@ -144,7 +144,7 @@ def read_errors(folder: Path, row: ResultRow) -> FloatArray:
 _REMEDY = "delete the row's files and run again"
 
 
-def _path(folder: Path, method: str, task: Task, split: int, seed: int) -> Path:
+def _path(folder: Path, method: str, task: BenchmarkTask, split: int, seed: int) -> Path:
     # Percent-encoding leaves names of different methods different, and dots out of what the glob looks at.
     name = quote(method, safe="").replace(".", "%2E")
     return folder / f"{name}.{task}.split{split}.seed{seed}.json"

@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 
 import luxel
 from luxel import metrics
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 from luxel.benchmark.methods.ablations import ABLATIONS, loss_of
 from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
@@ -59,7 +59,7 @@ class Job:
     """One row to make."""
 
     method: str
-    task: Task
+    task: BenchmarkTask
     split: int
     seed: int
 
@@ -67,7 +67,7 @@ class Job:
         return f"{self.method}, {self.task}, split {self.split}, seed {self.seed}"
 
 
-def untrained(task: Task) -> tuple[str, ...]:
+def untrained(task: BenchmarkTask) -> tuple[str, ...]:
     """Names of the rows that need no training: trivial predictors, luxel as shipped, and for scores the statistics."""
     return (*TRIVIAL, SHIPPED, *(STATISTICAL if task == "score" else ()))
 
@@ -77,7 +77,7 @@ def is_untrained(name: str) -> bool:
     return name in untrained("score") or name == RELEASED
 
 
-def choose_methods(names: Sequence[str], task: Task) -> list[str]:
+def choose_methods(names: Sequence[str], task: BenchmarkTask) -> list[str]:
     """The methods of a run from what the user typed: names, "all", "ablations", "untrained".
 
     "all" is every trained method and control that has the task, and the untrained rows, which every choice of trained
@@ -99,7 +99,7 @@ def choose_methods(names: Sequence[str], task: Task) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def plan(methods: Sequence[str], task: Task, *, splits: int, seeds: int) -> list[Job]:
+def plan(methods: Sequence[str], task: BenchmarkTask, *, splits: int, seeds: int) -> list[Job]:
     """The rows of a run, split by split, so that an unfinished run has whole splits. Untrained rows have one seed."""
     return [
         Job(method, task, split, seed)

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 from luxel.benchmark.protocol.data import Frames
 from luxel.errors import LuxelError
 
@@ -76,7 +76,7 @@ def train_method(
     frames: Frames,
     indices: npt.NDArray[np.int64],
     *,
-    task: Task,
+    task: BenchmarkTask,
     lr: float,
     budget: Budget,
     batch: int,
@@ -135,7 +135,7 @@ def _agreed(fabric: Fabric, done: float) -> float:
 
 
 def _batch(
-    frames: Frames, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_], task: Task
+    frames: Frames, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_], task: BenchmarkTask
 ) -> tuple[Tensor, Tensor | None]:
     """Images [B, 3, S, S] in [0, 1], and for the pixel task their maps [B, 1, S, S], mirrored with them."""
     images = np.array(frames.images[chosen])

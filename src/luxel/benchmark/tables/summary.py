@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from luxel.benchmark.facts import Facts, Task
+from luxel.benchmark.facts import BenchmarkTask, Facts
 from luxel.benchmark.methods.statistical import STATISTICAL
 from luxel.benchmark.protocol.results import ResultRow, read_errors
 from luxel.benchmark.protocol.significance import PairedComparison, compare_all
@@ -30,7 +30,7 @@ TITLES = {
 }
 """Titles of rows that no registry knows; any other name is its own title."""
 
-MEASURES: dict[Task, dict[str, tuple[str, int]]] = {
+MEASURES: dict[BenchmarkTask, dict[str, tuple[str, int]]] = {
     "pixel": {"mae": ("MAE", 4), "ssim": ("SSIM", 3), "psnr": ("PSNR dB", 2), "sign": ("sign right", 3)},
     "score": {"srcc": ("SRCC", 3), "lcc": ("LCC", 3), "acc": ("ACC", 3)},
 }
@@ -41,7 +41,7 @@ CSV_ONLY = "ssim_2"
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MeanAndSpread:
     """A measure over splits, each split first averaged over its seeds.
 
     spread: sample standard deviation over splits, or over the seeds of the only split; None for a single value.
@@ -62,7 +62,7 @@ class Summary:
     method: str
     title: str
     facts: Facts | None
-    measures: dict[str, Estimate]
+    measures: dict[str, MeanAndSpread]
     rows: int
     failed: int
     reasons: tuple[str, ...]
@@ -119,7 +119,7 @@ def _summarise(name: str, rows: Sequence[ResultRow], comparison: PairedCompariso
     )
 
 
-def _estimate(rows: Sequence[ResultRow], measure: str) -> Estimate | None:
+def _estimate(rows: Sequence[ResultRow], measure: str) -> MeanAndSpread | None:
     by_split: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         value = getattr(row, measure)
@@ -129,7 +129,7 @@ def _estimate(rows: Sequence[ResultRow], measure: str) -> Estimate | None:
         return None
     means = [statistics.fmean(values) for values in by_split.values()]
     spread_over = means if len(means) > 1 else next(iter(by_split.values()))
-    return Estimate(statistics.fmean(means), statistics.stdev(spread_over) if len(spread_over) > 1 else None)
+    return MeanAndSpread(statistics.fmean(means), statistics.stdev(spread_over) if len(spread_over) > 1 else None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from luxel.benchmark.facts import Task
+from luxel.benchmark.facts import BenchmarkTask
 from luxel.benchmark.listing import MACS_NOTE, PAPER_PARAMS_NOTE, cost, short_count
 from luxel.benchmark.methods.controls import CONTROLS
 from luxel.benchmark.methods.statistical import STATISTICAL
@@ -29,14 +29,14 @@ TRAINED_ELSEWHERE = ("shipped", "released")
 PRINTED = ("mae", "ssim", "psnr", "srcc", "lcc", "acc")
 """Measures the paper prints, with two decimals; ACC for ablations only, and only tables that have those have it."""
 
-CAPTIONS: dict[Task, str] = {"pixel": "Residual maps", "score": "Scores"}
+CAPTIONS: dict[BenchmarkTask, str] = {"pixel": "Residual maps", "score": "Scores"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """One task's table. columns, rows: texts, one row per method. notes: footnotes. records: rows as numbers."""
 
-    task: Task
+    task: BenchmarkTask
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -44,7 +44,7 @@ class Table:
     records: tuple[dict[str, str | int | float | None], ...]
 
 
-def tables(folder: Path, task: Task | None = None) -> list[Table]:
+def tables(folder: Path, task: BenchmarkTask | None = None) -> list[Table]:
     """The tables of a folder of rows: one per task that has rows, or that of one task.
 
     Raises LuxelError if there are no rows, one is damaged, or rows that cannot stand in one table are mixed.
@@ -57,7 +57,7 @@ def tables(folder: Path, task: Task | None = None) -> list[Table]:
     return [_table(name, [row for row in rows if row.task == name], folder) for name in wanted]
 
 
-def _table(task: Task, rows: Sequence[ResultRow], folder: Path) -> Table:
+def _table(task: BenchmarkTask, rows: Sequence[ResultRow], folder: Path) -> Table:
     summaries = summarise(rows, folder)
     columns = _columns(task, summaries)
     return Table(
@@ -73,7 +73,7 @@ def _table(task: Task, rows: Sequence[ResultRow], folder: Path) -> Table:
 _Text = Callable[[Summary], str]
 
 
-def _columns(task: Task, summaries: Sequence[Summary]) -> dict[str, _Text]:
+def _columns(task: BenchmarkTask, summaries: Sequence[Summary]) -> dict[str, _Text]:
     """Title of each column and how a method fills it."""
     columns: dict[str, _Text] = {"method": _marked}
     for key, (title, decimals) in MEASURES[task].items():
@@ -159,7 +159,7 @@ def _remark(summary: Summary) -> str:
     return f"{which}: {'; '.join(summary.reasons)}"
 
 
-def _notes(task: Task, rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> list[str]:
+def _notes(task: BenchmarkTask, rows: Sequence[ResultRow], summaries: Sequence[Summary]) -> list[str]:
     """Footnotes: what the columns mean, and what of this run a reader must know to trust them."""
     compared = [summary.comparison for summary in summaries if summary.comparison]
     budgets = distinct(row.budget for row in rows if row.status == "ok" and row.budget != "none")
@@ -247,7 +247,7 @@ def _plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _record(task: Task, summary: Summary) -> dict[str, str | int | float | None]:
+def _record(task: BenchmarkTask, summary: Summary) -> dict[str, str | int | float | None]:
     """A method as numbers, with the same keys for both tasks."""
     known, comparison = summary.facts, summary.comparison
     record: dict[str, str | int | float | None] = {

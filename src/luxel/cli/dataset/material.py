@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luxel.cli.console import Cell, Column, Progress, print_table, put, require, say
+from luxel.cli.console import Column, Progress, TableCell, print_table, put, require, say
 from luxel.cli.dataset.options import GapOption, SourcesArgument, TagsOption, TaxonomyOption, ViewsOption
 from luxel.cli.options import JsonOption, MaxMegapixelsOption, TimeoutOption, time_limit
 
@@ -155,7 +155,7 @@ def align(
         for source in brackets:
             rows += align_to_files(source, out, short_side=short_side, max_megapixels=max_megapixels)
             progress.advance(source.scene_id)
-    lines: list[list[Cell]] = []
+    lines: list[list[TableCell]] = []
     for row in rows:
         numbers = (row.motion, row.error_before, row.error_after, row.ssim)
         remark = "the others are placed on it" if row.anchor else ""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from luxel.dataset.align.refinement import corner_motion
 from luxel.dataset.align.registration import (
     STILL,
-    Features,
+    Keypoints,
     feature_distance,
     find_features,
     match_features,
@@ -24,9 +24,9 @@ from luxel.dataset.align.registration import (
     smoothed,
 )
 from luxel.dataset.align.same_scene import COARSE_SIDE, SAME_SCENE, SimilarityTable, scene_groups, similarity_table
-from luxel.dataset.align.tones import MIN_COMMON, BoolArray, Similarity, Tones, similarity, tones
+from luxel.dataset.align.tones import MIN_COMMON, Similarity, Tones, similarity, tones
 from luxel.errors import DatasetError
-from luxel.photometry import FloatArray
+from luxel.photometry import FloatArray, Mask
 
 MAX_ERROR = 1.5
 """Median distance of matched features, in pixels, above which a registered frame is dropped."""
@@ -158,7 +158,7 @@ def _place(
     index: int,
     onto: int,
     full: Sequence[Tones],
-    found: Sequence[Features],
+    found: Sequence[Keypoints],
     base: npt.NDArray[np.float32],
     same_scene: float,
 ) -> Placement:
@@ -258,7 +258,7 @@ def _cut(frames: Sequence[npt.NDArray[np.uint8]], placed: dict[int, Placement], 
     )
 
 
-def inside(homography: npt.NDArray[np.float32], shape: tuple[int, int]) -> BoolArray:
+def inside(homography: npt.NDArray[np.float32], shape: tuple[int, int]) -> Mask:
     """Pixels whose place in the source picture lies inside it, half a pixel of tolerance; bool [H, W]."""
     height, width = shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
@@ -268,7 +268,7 @@ def inside(homography: npt.NDArray[np.float32], shape: tuple[int, int]) -> BoolA
     return np.asarray((u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5))
 
 
-def common_area(seen: BoolArray) -> tuple[slice, slice]:
+def common_area(seen: Mask) -> tuple[slice, slice]:
     """A large rectangle inside the mask: the side with the largest unseen share is taken off until none is left."""
     top, bottom, left, right = 0, seen.shape[0], 0, seen.shape[1]
     while top < bottom and left < right and not seen[top:bottom, left:right].all():

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from luxel.dataset.align.tones import BRIGHTEST, DARKEST, BoolArray, Tones, tones
-from luxel.photometry import FloatArray, as_unit_float
+from luxel.dataset.align.tones import BRIGHTEST, DARKEST, Tones, tones
+from luxel.photometry import FloatArray, Mask, as_unit_float
 
 TOLERANCE = 0.06
 """Lightness by which a pixel may miss the curve, besides three times the spread around it."""
@@ -27,7 +27,7 @@ _STEADY = 17  # codes of the running median over the curve
 _DENSE = 0.4  # share of these codes that must be known
 
 
-def moving_pixels(frames: Sequence[npt.NDArray[np.uint8]]) -> list[BoolArray]:
+def moving_pixels(frames: Sequence[npt.NDArray[np.uint8]]) -> list[Mask]:
     """Where each frame disagrees with the next longer or shorter exposure; one bool [H, W] per frame.
 
     frames: aligned, uint8 [H, W, 3], any order. They are compared by lightness and by each channel, for a red car may
@@ -52,7 +52,7 @@ def _planes(frame: npt.NDArray[np.uint8]) -> list[Tones]:
     return [whole, *(Tones(c, whole.seen & (c > DARKEST)) for c in channels)]
 
 
-def disagreement(darker: Tones, brighter: Tones) -> BoolArray:
+def disagreement(darker: Tones, brighter: Tones) -> Mask:
     """Where two aligned frames do not show the same surface; bool [H, W]."""
     both = darker.seen & brighter.seen
     if both.sum() < 10 * _CODES:

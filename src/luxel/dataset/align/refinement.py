@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.dataset.align.tones import MIN_COMMON, BoolArray, Tones, common_ranks
-from luxel.photometry import FloatArray
+from luxel.dataset.align.tones import MIN_COMMON, Tones, common_ranks
+from luxel.photometry import FloatArray, Mask
 
 Model = Literal["rigid", "homography"]
 """What a correction may be: shift and turn, or any change of perspective."""
@@ -116,7 +116,7 @@ def corners_of(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
 
 
-def _blurred(values: npt.NDArray[np.float32], among: BoolArray, sigma: float) -> FloatArray:
+def _blurred(values: npt.NDArray[np.float32], among: Mask, sigma: float) -> FloatArray:
     """Gaussian blur that mixes marked pixels only; float32 [H, W]. What is clipped does not leak into what is seen."""
     weight = among.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), np.float32(1e-6))

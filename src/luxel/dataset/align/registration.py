@@ -35,14 +35,14 @@ def smoothed(frame: Tones) -> Tones:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Features:
+class Keypoints:
     """SIFT features of a frame's ranks: points float32 [n, 2] (x, y) and descriptors float32 [n, 128]."""
 
     points: FloatArray
     words: FloatArray
 
 
-def find_features(frame: npt.NDArray[np.uint8]) -> Features:
+def find_features(frame: npt.NDArray[np.uint8]) -> Keypoints:
     """Features of what a frame shows, in its coordinates; ranks make dark frames as rich in them as bright ones.
 
     frame: uint8 [H, W, 3]. They are looked for at a short side of at most FEATURE_SIDE: sharp enough, and fast.
@@ -51,13 +51,13 @@ def find_features(frame: npt.NDArray[np.uint8]) -> Features:
     picture = np.rint(ranks(small.lightness, small.seen) * 255).astype(np.uint8)
     points, words = cv2.SIFT.create(_FEATURES).detectAndCompute(picture, small.seen.astype(np.uint8))
     if not points:
-        return Features(np.zeros((0, 2), dtype=np.float32), np.zeros((0, 128), dtype=np.float32))
+        return Keypoints(np.zeros((0, 2), dtype=np.float32), np.zeros((0, 128), dtype=np.float32))
     scale = np.array(frame.shape[1::-1], dtype=np.float32) / np.array(picture.shape[::-1], dtype=np.float32)
     places = np.array([p.pt for p in points], dtype=np.float32)
-    return Features(((places + 0.5) * scale - 0.5).astype(np.float32), np.asarray(words, dtype=np.float32))
+    return Keypoints(((places + 0.5) * scale - 0.5).astype(np.float32), np.asarray(words, dtype=np.float32))
 
 
-def match_features(fixed: Features, moving: Features, shape: tuple[int, ...]) -> tuple[FloatArray | None, FloatArray]:
+def match_features(fixed: Keypoints, moving: Keypoints, shape: tuple[int, ...]) -> tuple[FloatArray | None, FloatArray]:
     """Homography by matched features and RANSAC, None if they are too few; and the matches that RANSAC kept.
 
     Returns float32 [3, 3] from `fixed` to `moving` coordinates, and float32 [n, 2, 2]: x, y in `fixed`, in `moving`.

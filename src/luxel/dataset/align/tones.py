@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear, to_srgb
-
-BoolArray = npt.NDArray[np.bool_]
+from luxel.photometry import FloatArray, Mask, as_unit_float, lightness, to_linear, to_srgb
 
 DARKEST, BRIGHTEST = 10 / 255, 250 / 255
 """Lightness and largest channel between which a pixel can be compared: below is noise, above is clipped."""
@@ -30,7 +28,7 @@ class Tones:
     """What of a frame is compared: lightness Y' float32 [H, W], and the pixels that are neither noise nor clipped."""
 
     lightness: FloatArray
-    seen: BoolArray
+    seen: Mask
 
     def warped(self, to_source: npt.NDArray[np.float32]) -> "Tones":
         """Tones seen through a homography from result to source coordinates; what lies outside is not seen."""
@@ -74,7 +72,7 @@ def tones(frame: npt.NDArray[np.generic], short_side: int | None = None) -> Tone
     return Tones(light, (light > DARKEST) & (picture.max(axis=-1) < BRIGHTEST))
 
 
-def ranks(values: npt.NDArray[np.float32], among: BoolArray) -> FloatArray:
+def ranks(values: npt.NDArray[np.float32], among: Mask) -> FloatArray:
     """Rank of every value among the marked ones, in (0, 1), ties at their middle; 0.5 where not marked.
 
     values: [H, W] in [0, 1], distinguished to 1/4095. among: bool [H, W]. Returns float32 [H, W].
@@ -85,13 +83,13 @@ def ranks(values: npt.NDArray[np.float32], among: BoolArray) -> FloatArray:
     return np.where(among, rank[levels], np.float32(0.5))
 
 
-def common_ranks(a: Tones, b: Tones) -> tuple[FloatArray, FloatArray, BoolArray]:
+def common_ranks(a: Tones, b: Tones) -> tuple[FloatArray, FloatArray, Mask]:
     """Ranks of two frames among the pixels that both show, and these pixels."""
     both = a.seen & b.seen
     return ranks(a.lightness, both), ranks(b.lightness, both), both
 
 
-def masked_ssim(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], mask: BoolArray) -> float:
+def masked_ssim(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], mask: Mask) -> float:
     """Mean SSIM over the marked pixels, from marked pixels only (11 x 11 Gaussian, sigma 1.5, data range 1).
 
     a, b: [H, W] in [0, 1]. Returns a number in [-1, 1], NaN for an empty mask. With a full mask this is ordinary SSIM.

@@ -12,14 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.check.problems import (
-    SCORE_TOLERANCE,
-    BitArray,
-    CheckResult,
-    Problem,
-    difference_hash,
-    near_duplicates,
-)
+from luxel.dataset.check.problems import SCORE_TOLERANCE, CheckResult, Problem, difference_hash, near_duplicates
 from luxel.dataset.folder.card import CARD
 from luxel.dataset.folder.coverage import COVERAGE
 from luxel.dataset.folder.croissant import CROISSANT, croissant_problem
@@ -46,17 +39,18 @@ from luxel.dataset.labels.layers import Layer, expert_maps, read_layers
 from luxel.dataset.sources.taxonomy import AXES, NAMES_FILE, load_taxonomy, taxonomy_file
 from luxel.errors import DatasetError, ImageError, LuxelError
 from luxel.jobs.atomic import leftovers
+from luxel.photometry import Mask
 from luxel.residual import mean_residual_score
 from luxel.residual_files import SCALE, decode_residual
 
 CODE_TOLERANCE = 1
 """Codes of a 16-bit map by which it may differ from what its files give: rounding on another processor."""
 
-Progress = Callable[[str], None]
+SceneProgress = Callable[[str], None]
 
 
 def check_dataset(
-    folder: Path, tables: Sequence[Path] = (), *, jobs: int = 1, progress: Progress = lambda scene: None
+    folder: Path, tables: Sequence[Path] = (), *, jobs: int = 1, progress: SceneProgress = lambda scene: None
 ) -> CheckResult:
     """Checks every file of a dataset in either layout.
 
@@ -71,7 +65,7 @@ def check_dataset(
     raise DatasetError(f"{folder}: neither a luxel dataset ({DATASET}) nor the released layout ({released})")
 
 
-def _check_luxel(folder: Path, jobs: int, progress: Progress) -> CheckResult:
+def _check_luxel(folder: Path, jobs: int, progress: SceneProgress) -> CheckResult:
     result = CheckResult("luxel")
     problems = result.problems
     settings = BuildSettings()
@@ -91,7 +85,7 @@ def _check_luxel(folder: Path, jobs: int, progress: Progress) -> CheckResult:
     problems += _check_rows(rows)
     problems += _check_tags(folder, scenes)
     problems += _check_folders(folder, scenes, None if record.get("imported") else settings.fingerprint())
-    hashes: dict[str, BitArray] = {}
+    hashes: dict[str, Mask] = {}
     work = partial(_check_scene, folder, settings=settings)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for scene, (found, bits) in zip(scenes, pool.map(work, scenes.values()), strict=True):
@@ -167,7 +161,7 @@ def _without_splits(rows: Sequence[FrameRow]) -> dict[str, dict[str, Any]]:
 
 def _check_scene(
     folder: Path, rows: Sequence[FrameRow], *, settings: BuildSettings
-) -> tuple[list[Problem], BitArray | None]:
+) -> tuple[list[Problem], Mask | None]:
     """All frames of one scene, and the hash of its reference for finding duplicates."""
     problems: list[Problem] = []
     first = rows[0]
@@ -273,7 +267,7 @@ def _check_label(
         yield Problem("label", str(row.confidence), "differs from what the evidence gives")
 
 
-def _check_duplicates(scenes: dict[str, list[FrameRow]], hashes: dict[str, BitArray]) -> Iterator[Problem]:
+def _check_duplicates(scenes: dict[str, list[FrameRow]], hashes: dict[str, Mask]) -> Iterator[Problem]:
     same = defaultdict(list)
     for scene, rows in scenes.items():
         same[rows[0].reference_sha256].append(scene)

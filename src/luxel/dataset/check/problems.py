@@ -7,15 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel.photometry import lightness
+from luxel.photometry import Mask, lightness
 
 SCORE_TOLERANCE = 0.01
 """Points between a stored score and the score of its map: the released lists have two decimals."""
 
 NEAR_DUPLICATE_BITS = 10
 """Of the 256 bits of two references' difference hashes: up to here they count as the same picture."""
-
-BitArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class CheckResult:
     notes: list[str] = field(default_factory=list)
 
 
-def difference_hash(picture: npt.NDArray[np.uint8]) -> BitArray:
+def difference_hash(picture: npt.NDArray[np.uint8]) -> Mask:
     """Which of 16 x 16 cells is darker than its right neighbour: uint8 [H, W, 3] to bool [256].
 
     It hardly changes with size, compression or exposure, so that equal hashes mean the same picture.
@@ -51,7 +49,7 @@ def difference_hash(picture: npt.NDArray[np.uint8]) -> BitArray:
     return np.asarray(cells[:, 1:] > cells[:, :-1]).ravel()
 
 
-def near_duplicates(hashes: dict[str, BitArray]) -> Iterator[tuple[str, str, int]]:
+def near_duplicates(hashes: dict[str, Mask]) -> Iterator[tuple[str, str, int]]:
     """Pairs of scenes whose references look alike, with the number of bits in which they differ.
 
     The hash of a nearly flat picture, almost all zeros or ones, says nothing: those are left out.

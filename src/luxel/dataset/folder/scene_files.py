@@ -42,11 +42,9 @@ from luxel.dataset.reference.zone_decisions import (
 from luxel.dataset.sources.scan import SceneSource
 from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.records import inside, read_json
-from luxel.photometry import FloatArray, as_unit_float
+from luxel.photometry import ByteArray, FloatArray, as_unit_float
 from luxel.residual import mean_residual_score, over_area, under_area
 from luxel.residual_files import decode_residual, encode_residual
-
-ByteArray = npt.NDArray[np.uint8]
 
 REFERENCE, FUSED, BLOCKS, ZONES, EVIDENCE = "reference.png", "fused.png", "blocks.png", "zones.json", "evidence.png"
 _SOURCE_BIT, _MOVING_BIT, _UNTOUCHED_BIT = 1, 2, 4

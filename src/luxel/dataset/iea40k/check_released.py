@@ -15,18 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.check.problems import (
-    SCORE_TOLERANCE,
-    BitArray,
-    CheckResult,
-    Problem,
-    difference_hash,
-    near_duplicates,
-)
+from luxel.dataset.check.problems import SCORE_TOLERANCE, CheckResult, Problem, difference_hash, near_duplicates
 from luxel.dataset.folder.manifest import row_file
 from luxel.dataset.iea40k import layout
 from luxel.errors import DatasetError, ImageError
-from luxel.photometry import lightness
+from luxel.photometry import Mask, lightness
 from luxel.residual import mean_residual_score
 
 RELEASED_TOLERANCE = 0.6 / layout.MAP_SCALE
@@ -62,7 +55,7 @@ def check_released(
     for row in frames.values():
         scenes.setdefault(row.ref_id, []).append(row)
     result.scenes, result.frames = len(scenes), len(frames)
-    hashes: dict[str, BitArray] = {}
+    hashes: dict[str, Mask] = {}
     work = partial(_check_released_scene, folder, ours=ours)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for scene, (trouble, bits) in zip(scenes, pool.map(work, scenes.values()), strict=True):
@@ -103,7 +96,7 @@ def _check_lists(lines: Sequence[layout.ReleasedRow]) -> Iterator[Problem]:
 
 def _check_released_scene(
     folder: Path, rows: Sequence[layout.ReleasedRow], *, ours: dict[str, Any]
-) -> tuple[list[Problem], BitArray | None]:
+) -> tuple[list[Problem], Mask | None]:
     problems: list[Problem] = []
     reference = _picture(folder, f"{layout.REFERENCES}/{rows[0].ref_id}", problems)
     for row in rows:

@@ -20,12 +20,8 @@ from scipy import ndimage
 
 from luxel.dataset.reference.bracket import frame
 from luxel.dataset.reference.reference import BLACK
-from luxel.photometry import LIGHTNESS_WEIGHTS, FloatArray, lightness, luminance
+from luxel.photometry import LIGHTNESS_WEIGHTS, ByteArray, FloatArray, Mask, lightness, luminance
 from luxel.residual import residual_map
-
-ByteArray = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
-
 
 _NEARLY_ALL = 0.85  # red and green: warm lamps leave blue unclipped
 

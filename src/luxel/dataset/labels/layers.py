@@ -25,10 +25,9 @@ from luxel.dataset.reference.superpixels import block_mean
 from luxel.errors import DatasetError, ImageError
 from luxel.jobs.atomic import write_file
 from luxel.jobs.records import from_record, inside, read_json, single_name
-from luxel.photometry import FloatArray
+from luxel.photometry import FloatArray, Mask
 from luxel.residual_files import decode_residual, encode_residual
 
-Mask = npt.NDArray[np.bool_]
 Blocks = npt.NDArray[np.int32]
 
 FORMAT = 1

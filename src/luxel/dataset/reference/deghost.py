@@ -13,9 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from luxel.dataset.align.tones import BRIGHTEST, DARKEST
-from luxel.photometry import FloatArray, as_unit_float, lightness, to_linear, to_srgb
-
-ByteArray = npt.NDArray[np.uint8]
+from luxel.photometry import ByteArray, FloatArray, as_unit_float, lightness, to_linear, to_srgb
 
 FEATHER = 2.0
 """Pixels (standard deviation) over which a replaced region blends into the frame around it."""

@@ -20,7 +20,7 @@ _BLANK = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " "))
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """columns: names in lower case, blanks and hyphens as "_". rows: number of the line, and column -> text without
     blanks around it."""
 
@@ -28,7 +28,7 @@ class Table:
     rows: list[tuple[int, dict[str, str]]]
 
 
-def read_table(path: Path, known: Iterable[str], *, warn: Callable[[str], None] = lambda message: None) -> Table:
+def read_table(path: Path, known: Iterable[str], *, warn: Callable[[str], None] = lambda message: None) -> CsvTable:
     """The table in a CSV file; lines without any text are left out.
 
     path: of the file.
@@ -59,7 +59,7 @@ def read_table(path: Path, known: Iterable[str], *, warn: Callable[[str], None] 
                 "point, or put text with a separator in quotes"
             )
         rows.append((number, dict(zip(columns, row + [""] * (len(columns) - len(row)), strict=False))))
-    return Table(tuple(columns), rows)
+    return CsvTable(tuple(columns), rows)
 
 
 def number_in(text: str) -> float:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 import numpy as np
-import numpy.typing as npt
 
 from luxel.dataset.align.tones import BRIGHTEST
 from luxel.dataset.reference.bracket import LEVELS, metered_gain
 from luxel.dataset.sources.nominal import exposure_stops
 from luxel.dataset.sources.scan import FrameSource
-from luxel.photometry import FloatArray, as_unit_float, lightness, luminance, to_linear
-
-ByteArray = npt.NDArray[np.uint8]
+from luxel.photometry import ByteArray, FloatArray, as_unit_float, lightness, luminance, to_linear
 
 _MIN_PIXELS = 300
 _MEASURABLE = 25 / 255  # lightness: below, rounding and noise bend the ratio of two frames

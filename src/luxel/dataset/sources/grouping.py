@@ -31,7 +31,7 @@ _PAUSE, _PAUSE_RATIO = 3.0, 2.5  # seconds, and times the usual interval, that p
 _QUARTERS = {1: 0, 6: 3, 3: 2, 8: 1}
 """EXIF orientation -> counterclockwise quarter turns that bring the stored picture upright; without mirrored ones."""
 
-Look = Callable[["Shot"], Tones]
+ToneReader = Callable[["Shot"], Tones]
 """Reads the coarse tones of a shot, turned by `Shot.turn`. Raises ImageError."""
 
 
@@ -54,7 +54,7 @@ Place = list[list[Shot]]
 """Sets of shots that show one place, in time order: each set of two exposures or more is a bracket."""
 
 
-def places(shots: Sequence[Shot], look: Look, *, gap: float = MAX_GAP) -> list[Place]:
+def places(shots: Sequence[Shot], look: ToneReader, *, gap: float = MAX_GAP) -> list[Place]:
     """Shots that state time and exposure, as places and sets.
 
     shots: any order, any cameras and folders.
@@ -99,7 +99,7 @@ def sets_of(shots: Sequence[Shot]) -> list[list[Shot]]:
     return _recurrences(shots)
 
 
-def _places_of_run(run: Sequence[Shot], look: Look) -> list[Place]:
+def _places_of_run(run: Sequence[Shot], look: ToneReader) -> list[Place]:
     """The places of shots that follow each other."""
     sets = sets_of(run)
     sure = all(s.facts.clock != "file" for s in run)  # the time of a file may be that of an export of many scenes
@@ -142,7 +142,7 @@ def _runs(shots: Sequence[Shot], gap: float) -> list[list[Shot]]:
     return runs
 
 
-def _turned_alike(run: Sequence[Shot], look: Look) -> list[list[Shot]]:
+def _turned_alike(run: Sequence[Shot], look: ToneReader) -> list[list[Shot]]:
     """A run whose frames lie alike. Frames of another orientation are turned if they then show what the others show (a
     camera that points up or down guesses), and are runs of their own if not (a camera that was turned)."""
 
@@ -171,7 +171,7 @@ def _turned_alike(run: Sequence[Shot], look: Look) -> list[list[Shot]]:
     return [sorted([*main, *turned], key=lambda s: order[s.file]), *others.values()]
 
 
-def _turned_like(shot: Shot, turns: Sequence[int], other: Shot, look: Look) -> Shot | None:
+def _turned_like(shot: Shot, turns: Sequence[int], other: Shot, look: ToneReader) -> Shot | None:
     """The shot turned so that it shows what another shows, or None."""
     best, limit = None, SAME_SCENE
     try:

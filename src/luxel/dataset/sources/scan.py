@@ -88,7 +88,7 @@ _Named = tuple[SceneSource, Path]
 FactsOf = Callable[[Path], CameraData]
 """Reads the header of a file; one that cannot be read is of unknown format."""
 
-Progress = Callable[[str, str, int | None], None]
+ScanProgress = Callable[[str, str, int | None], None]
 """Called with what is being done, the name of the file it is done to, and the number of files, None if not known."""
 
 
@@ -102,7 +102,7 @@ def scan_sources(
     max_megapixels: float = 200.0,
     timeout: float | None = None,
     warn: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda what, file, total: None,
+    progress: ScanProgress = lambda what, file, total: None,
 ) -> list[SceneSource]:
     """Scenes in files and folders (folders with everything below them), sorted by id.
 
@@ -114,7 +114,7 @@ def scan_sources(
     max_megapixels: larger pictures are not opened where frames are compared.
     timeout: seconds that one file may take to be read, in a process of its own; None: no limit.
     warn: called with one line for each file that cannot be read, symbolic link, and unknown column of a CSV.
-    progress: see `Progress`.
+    progress: see `ScanProgress`.
     Raises DatasetError: a path that does not exist, a wrong CSV, tags for something that is not there.
     """
     names = taxonomy or load_taxonomy()
@@ -160,7 +160,7 @@ def scan_sources(
     return sorted(tagged, key=lambda scene: scene.scene_id)
 
 
-def _shots(files: dict[Path, Path], claimed: set[Path], facts_of: FactsOf, progress: Progress) -> list[Shot]:
+def _shots(files: dict[Path, Path], claimed: set[Path], facts_of: FactsOf, progress: ScanProgress) -> list[Shot]:
     """Facts of every picture that no CSV claims."""
     wanted = [f for f in files if f.suffix.lower() in images.SUFFIXES and f.resolve() not in claimed]
     shots = []

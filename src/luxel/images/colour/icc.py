@@ -2,16 +2,15 @@
 
 import io
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import imagecodecs
 import numpy as np
-import numpy.typing as npt
 from PIL import ImageCms
 
 from luxel.images.colour.spaces import re_encode, strips
+from luxel.images.picture import Array
 
-Array = npt.NDArray[Any]
 _SPACES = {"grey": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _STRIP_PIXELS = 1 << 21  # LittleCMS prepares its tables again for every call
 _SAME_AS_SRGB = 1 / 255  # many files hold one of a dozen sRGB profiles that differ by rounding

@@ -1,13 +1,10 @@
 """Scene light to a picture: clean the light, expose it by one stated rule, encode it."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from luxel.images.picture import Array
 from luxel.photometry import MID_GREY, expose, luminance, to_srgb
 
-Array = npt.NDArray[Any]
 _STOPS_FROM_MEDIAN = 10.0
 
 

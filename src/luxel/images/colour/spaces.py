@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from luxel.images.picture import Array
 from luxel.photometry import to_linear, to_srgb
 
-Array = npt.NDArray[Any]
 Primaries = tuple[float, float, float, float, float, float, float, float]
 """Chromaticities x, y of red, green, blue and white."""
 Transfer = Literal["sRGB", "Adobe RGB"]

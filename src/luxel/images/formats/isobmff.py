@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from luxel.images.formats.tags import Block
+from luxel.images.formats.tags import TagBytes
 
 _MAX_BOXES = 4096
 _MAX_ITEMS = 4096
@@ -20,7 +20,7 @@ class Item:
     places: list[tuple[int, int]] = field(default_factory=list)
 
 
-def boxes(data: Block, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(data: TagBytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, begin and end of the content of each box between two places; the last one may be cut by the end.
 
     Source: ISO/IEC 14496-12, 4.2.

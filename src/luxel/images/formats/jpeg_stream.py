@@ -9,16 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images.picture import check_size, truncated
+from luxel.images.picture import Array, check_size, truncated
 from luxel.text import printable
-
-Array = npt.NDArray[Any]
 
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
 _UNSUPPORTED_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}  # lossless, hierarchical, JPEG-LS
@@ -92,7 +88,7 @@ def walk(path: Path, data: bytes, max_megapixels: float, components: tuple[int, 
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class FrameHeader:
     """A frame header of any kind. decoded_by_libjpeg: 8 bit, no lossless or hierarchical kind."""
 
     width: int
@@ -100,7 +96,7 @@ class Header:
     decoded_by_libjpeg: bool
 
 
-def header(data: bytes) -> Header | None:
+def header(data: bytes) -> FrameHeader | None:
     """The first frame header in `data`, which begins with its start mark; None if there is none."""
     position = 2
     while (match := _NEXT_MARKER.search(data, position)) is not None:
@@ -110,7 +106,7 @@ def header(data: bytes) -> Header | None:
             if len(facts) < 5:
                 return None
             libjpeg = marker in _FRAMES and facts[0] == 8
-            return Header(int.from_bytes(facts[3:]), int.from_bytes(facts[1:3]), libjpeg)
+            return FrameHeader(int.from_bytes(facts[3:]), int.from_bytes(facts[1:3]), libjpeg)
         if marker in (_SCAN, _END):
             return None
         if marker not in (0x01, 0xD8):

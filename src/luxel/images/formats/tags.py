@@ -17,7 +17,7 @@ _MAX_NUMBERS = 64  # of one value: what is longer is a table of the picture, whi
 # What RAW makers write in place of 42: Olympus RO and RS, Panasonic U.
 _MARKS = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"}
 
-Block = bytes | mmap.mmap
+TagBytes = bytes | mmap.mmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Tags:
     following: int = 0
 
 
-def first_offset(block: Block) -> int | None:
+def first_offset(block: TagBytes) -> int | None:
     """Offset of the first directory of a block that begins like TIFF, None for one that does not."""
     if bytes(block[:4]) not in _MARKS or len(block) < 16:
         return None
     return _integer(block, 8, 8) if _is_big(block) else _integer(block, 4, 4)
 
 
-def directory(block: Block, offset: int) -> Tags:
+def directory(block: TagBytes, offset: int) -> Tags:
     """The directory at an offset of a block that begins like TIFF; empty where it lies outside; never raises.
 
     block: the whole file, or an EXIF block without its leading "Exif" mark.
@@ -59,7 +59,7 @@ def directory(block: Block, offset: int) -> Tags:
     return Tags(values, _integer(block, end, pointer) if end + pointer <= len(block) else 0)
 
 
-def _value(block: Block, kind: int, count: int, place: int, pointer: int) -> Any:
+def _value(block: TagBytes, kind: int, count: int, place: int, pointer: int) -> Any:
     """The value of one entry, None where it is damaged or of no known type."""
     rational = kind in (_RATIONAL, _SIGNED_RATIONAL)
     letter = "i" if kind == _SIGNED_RATIONAL else "I" if rational else _LETTERS.get(kind, "B")
@@ -91,13 +91,13 @@ def _text(raw: bytes) -> str:
     return text.replace("\0", " ").strip()
 
 
-def _order(block: Block) -> str:
+def _order(block: TagBytes) -> str:
     return "<" if bytes(block[:2]) == b"II" else ">"
 
 
-def _is_big(block: Block) -> bool:
+def _is_big(block: TagBytes) -> bool:
     return 43 in (block[2], block[3])
 
 
-def _integer(block: Block, at: int, size: int) -> int:
+def _integer(block: TagBytes, at: int, size: int) -> int:
     return int.from_bytes(block[at : at + size], "little" if bytes(block[:2]) == b"II" else "big")

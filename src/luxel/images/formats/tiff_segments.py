@@ -8,19 +8,15 @@ import math
 import mmap
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tifffile
 
 from luxel.errors import ImageError
 from luxel.images.formats import jpeg, jpeg_stream
 from luxel.images.formats.webp_size import webp_size
-from luxel.images.picture import check_bytes, check_size, decoding, truncated
+from luxel.images.picture import Array, check_bytes, check_size, decoding, truncated
 from luxel.text import printable
-
-Array = npt.NDArray[Any]
 
 _JPEG = {6, 7, 33007, 34892}
 _JPEG_2000 = {33003, 33004, 33005, 34712}

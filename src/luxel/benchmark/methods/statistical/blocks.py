@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from luxel.benchmark.methods.statistical.planes import TOP, Image, Plane, luma
+from luxel.benchmark.methods.statistical.planes import TOP, Image, luma
 from luxel.errors import LuxelError
-from luxel.photometry import to_linear
+from luxel.photometry import Float64Array, to_linear
 from luxel.zones import luminance_of
 
 GRID = 8
@@ -61,7 +61,7 @@ def normal_share_score(image: Image) -> float:
     return 10.0 * normal_share(image)
 
 
-def hidden_shares(image: Image) -> Plane:
+def hidden_shares(image: Image) -> Float64Array:
     """Share of every block's pixels that are not visible after each exposure change, float64 [7, 8, 8] in [0, 1].
 
     The change scales the linear light that has a pixel's luma; visible is what then lies in `VISIBLE`. First axis:
@@ -81,7 +81,7 @@ def hidden_shares(image: Image) -> Plane:
     return shares
 
 
-def block_energy(hidden: Plane, chosen: npt.NDArray[np.intp]) -> float:
+def block_energy(hidden: Float64Array, chosen: npt.NDArray[np.intp]) -> float:
     """What a choice of exposures costs: hidden shares, and 0.5 |difference| / 6 stops for every two neighbours.
 
     hidden: [7, 8, 8] of `hidden_shares`. chosen: [8, 8], indices into `STOPS`.
@@ -93,7 +93,7 @@ def block_energy(hidden: Plane, chosen: npt.NDArray[np.intp]) -> float:
     )
 
 
-def block_exposures(image: Image) -> Plane:
+def block_exposures(image: Image) -> Float64Array:
     """Exposure change every block wants, in stops: above 0 it is underexposed.
 
     Each block starts at what shows most of it (the smallest change among equals); then the block that gains most is
@@ -127,18 +127,18 @@ def block_change_score(image: Image) -> float:
     return 10.0 * (1.0 - mean_block_change(image) / REACH)
 
 
-def _neighbour_cost(stops: Plane) -> Plane:
+def _neighbour_cost(stops: Float64Array) -> Float64Array:
     """What each exposure would cost each block against its neighbours as they are, [8, 8] -> [7, 8, 8]."""
     around = np.pad(stops, 1, constant_values=np.nan)
     neighbours = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
     return np.asarray(sum(np.nan_to_num(_apart(STOPS[:, None, None], other)) for other in neighbours))
 
 
-def _apart(a: Plane, b: Plane) -> Plane:
+def _apart(a: Float64Array, b: Float64Array) -> Float64Array:
     return np.asarray(np.abs(a - b) / (STOPS[-1] - STOPS[0]))
 
 
-def _blocks(plane: Plane) -> Iterator[tuple[tuple[int, int], Plane]]:
+def _blocks(plane: Float64Array) -> Iterator[tuple[tuple[int, int], Float64Array]]:
     """Every block of the grid with its place; sizes differ by at most one pixel."""
     if min(plane.shape) < GRID:
         raise LuxelError(

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from luxel.benchmark.methods.statistical.planes import LEVELS, Image, Plane, levels, luma
+from luxel.benchmark.methods.statistical.planes import LEVELS, Image, levels, luma
+from luxel.photometry import Float64Array
 
 SHIM_SIGMA = 0.06
 """Gradients below this are noise (Shim)."""
@@ -45,7 +46,7 @@ _FIT_ORDER = 5
 _FIT_STEPS = 1001
 
 
-def gradient_magnitude(plane: Plane) -> Plane:
+def gradient_magnitude(plane: Float64Array) -> Float64Array:
     """Sobel gradient magnitude of a plane, float64 [H, W] in [0, 1].
 
     plane: [H, W] in [0, 1]. A step from 0 to 1 along an axis gives 1 / sqrt(2).
@@ -58,7 +59,7 @@ def gradient_magnitude(plane: Plane) -> Plane:
     return np.asarray(np.hypot(vertical, horizontal) / (4.0 * np.sqrt(2.0)))
 
 
-def information(magnitude: npt.ArrayLike, *, sigma: float = SHIM_SIGMA, lam: float = SHIM_LAMBDA) -> Plane:
+def information(magnitude: npt.ArrayLike, *, sigma: float = SHIM_SIGMA, lam: float = SHIM_LAMBDA) -> Float64Array:
     """Shim's information of gradients: log(lambda (m - sigma) + 1) / log(lambda (1 - sigma) + 1), 0 below sigma.
 
     magnitude: any shape, in [0, 1]. sigma: in [0, 1). lam: > 0. Returns float64 of the same shape in [0, 1].
@@ -68,7 +69,7 @@ def information(magnitude: npt.ArrayLike, *, sigma: float = SHIM_SIGMA, lam: flo
     return np.asarray(np.log1p(lam * above) / np.log1p(lam * (1.0 - sigma)))
 
 
-def gradient_information_map(image: Image) -> Plane:
+def gradient_information_map(image: Image) -> Float64Array:
     """Shim's information of every pixel, float64 [H, W] in [0, 1]. image: [H, W, 3] float in [0, 1]."""
     return information(gradient_magnitude(luma(image)))
 
@@ -136,7 +137,7 @@ def wanted_change_score(image: Image) -> float:
     return 10.0 * (1.0 - abs(wanted_change(image)))
 
 
-def percentile_weights(count: int, *, p: float = ZHANG_PERCENTILE, order: float = ZHANG_ORDER) -> Plane:
+def percentile_weights(count: int, *, p: float = ZHANG_PERCENTILE, order: float = ZHANG_ORDER) -> Float64Array:
     """Zhang's weights of gradients sorted from weak to strong: sines that rise to the p-th share and fall behind it.
 
     sin(pi i / (2t))^k up to i = t = floor(p count), sin(pi/2 - pi (i - t) / (2 (count - t)))^k from there, divided by
@@ -160,7 +161,7 @@ def gradient_percentile(image: Image) -> float:
     return float(percentile_weights(len(squared)) @ squared)
 
 
-def local_entropy(plane: Plane, *, window: int = KIM_WINDOW) -> Plane:
+def local_entropy(plane: Float64Array, *, window: int = KIM_WINDOW) -> Float64Array:
     """Entropy of the 8-bit levels around every pixel as a share of its maximum, float64 [H, W] in [0, 1].
 
     plane: [H, W] in [0, 1], borders mirrored. window: odd side in pixels; the maximum is log2 of its pixels, or 8 bits.
@@ -190,7 +191,7 @@ def local_entropy(plane: Plane, *, window: int = KIM_WINDOW) -> Plane:
     return np.asarray(np.maximum(entropies / np.log(min(pixels, LEVELS)), 0.0))
 
 
-def entropy_weights(entropies: Plane, *, sign: Literal[-1, 1] = -1) -> Plane:
+def entropy_weights(entropies: Float64Array, *, sign: Literal[-1, 1] = -1) -> Float64Array:
     """Kim's weights of pixels, exp(sign (H - mean)^2 / (2 std^2)) divided by their sum; equal where H is constant.
 
     entropies: [H, W]. sign: -1, a normal density, is what the authors' released code does; +1 raises rare entropies.
@@ -203,12 +204,12 @@ def entropy_weights(entropies: Plane, *, sign: Literal[-1, 1] = -1) -> Plane:
     return np.asarray(weights / weights.sum())
 
 
-def activation(entropies: npt.ArrayLike, *, alpha: float = KIM_ALPHA, tau: float = KIM_TAU) -> Plane:
+def activation(entropies: npt.ArrayLike, *, alpha: float = KIM_ALPHA, tau: float = KIM_TAU) -> Float64Array:
     """Kim's pi(H) = 2 / (1 + exp(tau - alpha H)) - 1, in [-1, 1]: below 0 where H < tau / alpha. H in [0, 1]."""
     return np.asarray(2.0 / (1.0 + np.exp(tau - alpha * np.asarray(entropies, dtype=np.float64))) - 1.0)
 
 
-def entropy_weighted_map(image: Image, *, sign: Literal[-1, 1] = -1) -> Plane:
+def entropy_weighted_map(image: Image, *, sign: Literal[-1, 1] = -1) -> Float64Array:
     """What every pixel adds to Kim's measure, float64 [H, W]; below 0 where the picture is saturated.
 
     w |grad I|^2, and where the local entropy is below 0.05 also pi(H) w mean |grad I|^2. image: [H, W, 3] float in

@@ -7,17 +7,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from luxel.benchmark.methods.statistical.planes import (
-    LEVELS,
-    TOP,
-    Image,
-    Plane,
-    checked,
-    histogram,
-    levels,
-    luma,
-    value,
-)
+from luxel.benchmark.methods.statistical.planes import LEVELS, TOP, Image, checked, histogram, levels, luma, value
+from luxel.photometry import Float64Array
 
 LOW_CENTROID, HIGH_CENTROID = 1 / 3, 2 / 3
 """Centroids beyond these are under- and overexposed (Liu; ours: the claims name no thresholds)."""
@@ -176,7 +167,7 @@ def rgb_entropy_score(image: Image) -> float:
     return 10.0 * rgb_entropy(image) / (3.0 * math.log(LEVELS))
 
 
-def entropy(p: Plane) -> float:
+def entropy(p: Float64Array) -> float:
     """Entropy of probabilities, -sum p ln p in nats; empty bins contribute nothing. p: any shape, sum 1."""
     filled = p[p > 0.0]
     return float(np.abs(filled @ np.log(filled)))

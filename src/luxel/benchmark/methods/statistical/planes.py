@@ -4,12 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import LuxelError
-from luxel.photometry import lightness
+from luxel.photometry import Float64Array, lightness
 
 Image = npt.NDArray[np.floating]
 """[H, W, 3] float, sRGB-encoded, in [0, 1]."""
 
-Plane = npt.NDArray[np.float64]
 
 LEVELS = 256
 """Levels of an 8-bit histogram."""
@@ -17,7 +16,7 @@ LEVELS = 256
 TOP = LEVELS - 1
 
 
-def luma(image: Image) -> Plane:
+def luma(image: Image) -> Float64Array:
     """Luma Y' = 0.299 R' + 0.587 G' + 0.114 B' of a picture, float64 [H, W] in [0, 1].
 
     Raises LuxelError for anything but [H, W, 3] float in [0, 1].
@@ -25,7 +24,7 @@ def luma(image: Image) -> Plane:
     return lightness(checked(image)).astype(np.float64)
 
 
-def value(image: Image) -> Plane:
+def value(image: Image) -> Float64Array:
     """HSV value max(R', G', B') of a picture, float64 [H, W] in [0, 1]. Raises LuxelError as `luma` does."""
     return np.asarray(checked(image).max(axis=2), dtype=np.float64)
 
@@ -35,7 +34,7 @@ def levels(plane: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return np.asarray(np.rint(plane * TOP), dtype=np.uint8)
 
 
-def histogram(plane: npt.NDArray[np.floating]) -> Plane:
+def histogram(plane: npt.NDArray[np.floating]) -> Float64Array:
     """Shares of the 256 levels in a plane in [0, 1], float64 [256] with sum 1."""
     return np.bincount(levels(plane).ravel(), minlength=LEVELS) / plane.size
 
