@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from luxel.annotate.store.archive import back_up, restore, verify
+from luxel.annotate.store.archive import back_up, restore_archive, verify
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.submissions import map_of
 from luxel.annotate.store.tables import Task
@@ -24,7 +24,7 @@ def archive(database: Database, dataset: Path, tmp_path: Path) -> Path:
 
 def test_the_round_trip_is_byte_equal(database: Database, dataset: Path, archive: Path, tmp_path: Path) -> None:
     other = Database(f"sqlite:///{tmp_path / 'other.sqlite3'}")
-    assert restore(other, archive)["submission"] == 2
+    assert restore_archive(other, archive)["submission"] == 2
     back_up(other, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
     with database.reading() as one, other.reading() as two:
@@ -42,7 +42,7 @@ def test_a_backup_waits_for_nobody(database: Database, dataset: Path, tmp_path: 
 
 def test_what_is_not_sound_is_not_restored(database: Database, archive: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds a project"):
-        restore(database, archive)
+        restore_archive(database, archive)
     changed = tmp_path / "changed.zip"
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -51,12 +51,12 @@ def test_what_is_not_sound_is_not_restored(database: Database, archive: Path, tm
                 name, content.replace(b'\\"value\\":900', b'\\"value\\":901') if "operation" in name else content
             )
     with pytest.raises(DatasetError, match="operation was changed"):
-        restore(Database(f"sqlite:///{tmp_path / 'a.sqlite3'}"), changed)
+        restore_archive(Database(f"sqlite:///{tmp_path / 'a.sqlite3'}"), changed)
     (tmp_path / "no.zip").write_bytes(b"no archive")
     empty = Database(f"sqlite:///{tmp_path / 'b.sqlite3'}")
     with pytest.raises(DatasetError, match="not an archive"):
-        restore(empty, tmp_path / "no.zip")
+        restore_archive(empty, tmp_path / "no.zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as new:
         new.writestr("contents.json", json.dumps({"format": 99}))
     with pytest.raises(DatasetError, match="format 99"):
-        restore(empty, tmp_path / "other.zip")
+        restore_archive(empty, tmp_path / "other.zip")

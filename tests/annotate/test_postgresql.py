@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from luxel.annotate.store.archive import back_up, restore, verify
+from luxel.annotate.store.archive import back_up, restore_archive, verify
 from luxel.annotate.store.config import Config
 from luxel.annotate.store.database import Database
 from luxel.annotate.store.log import OperationLog
@@ -75,7 +75,7 @@ def test_work_backup_and_moving_to_sqlite(database: Database, dataset: Path, tmp
     annotate(database, dataset, "anna", [brush(800)], "residual")
     back_up(database, tmp_path / "project.zip")
     lite = Database(f"sqlite:///{tmp_path / 'project.sqlite3'}")
-    assert restore(lite, tmp_path / "project.zip")["operation"] == 3
+    assert restore_archive(lite, tmp_path / "project.zip")["operation"] == 3
     back_up(lite, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "project.zip").read_bytes()
 
@@ -87,7 +87,7 @@ def test_moving_from_sqlite(address: str, database: Database, dataset: Path, tmp
         connection.execute(text("DROP DATABASE IF EXISTS other"))
         connection.execute(text("CREATE DATABASE other"))
     other = Database(f"{address}/other")
-    restore(other, tmp_path / "project.zip")
+    restore_archive(other, tmp_path / "project.zip")
     annotate(other, dataset, "bert", [brush(700)], "residual")  # new rows get numbers that are free
     with other.reading() as session:
         assert verify(session) == 2

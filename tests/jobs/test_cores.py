@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from luxel.errors import LuxelError
-from luxel.jobs import processes
-from luxel.jobs.processes import cgroup_quota, process_count, usable_cores
+from luxel.jobs import cores
+from luxel.jobs.cores import cgroup_quota, process_count, usable_cores
 
 
 def control_groups(tmp_path: Path, lines: str, **quotas: str) -> tuple[Path, Path]:
@@ -25,9 +25,9 @@ def control_groups(tmp_path: Path, lines: str, **quotas: str) -> tuple[Path, Pat
 def test_affinity_counts_and_not_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LUXEL_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 7}, raising=False)
-    for quota, cores in ((None, 3), (2.0, 2), (1.5, 1), (0.3, 1), (8.0, 3)):
-        monkeypatch.setattr(processes, "cgroup_quota", lambda quota=quota: quota)
-        assert usable_cores() == cores
+    for quota, expected in ((None, 3), (2.0, 2), (1.5, 1), (0.3, 1), (8.0, 3)):
+        monkeypatch.setattr(cores, "cgroup_quota", lambda quota=quota: quota)
+        assert usable_cores() == expected
     assert process_count(0, 100) == 3
     assert process_count(0, 2) == 2
     monkeypatch.setenv("LUXEL_THREADS", "6")

@@ -16,8 +16,9 @@ from luxel.draw import heatmap
 from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
 from luxel.images import ReadOptions
+from luxel.jobs.cores import process_count, usable_cores
 from luxel.jobs.find import Found, free_name, overwritten_input
-from luxel.jobs.processes import TaskError, process_count, results, usable_cores
+from luxel.jobs.processes import TaskError, results
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 
 

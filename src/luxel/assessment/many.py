@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.assessment.inputs import stored_bytes
 from luxel.errors import ImageError, reason_of
-from luxel.jobs.processes import TaskError, ordered_results, process_count, usable_cores
+from luxel.jobs.cores import process_count, usable_cores
+from luxel.jobs.processes import TaskError, ordered_results
 
 if TYPE_CHECKING:
     from luxel.assessment.inputs import ImageInput

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from luxel.errors import LuxelError, MissingExtraError, WeightsError
-from luxel.jobs.processes import usable_cores
+from luxel.jobs.cores import usable_cores
 from luxel.photometry import FloatArray
 
 INPUT, OUTPUT = "image", "residual"
@@ -116,7 +116,7 @@ def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = N
 
     path: exported weights (.onnx). backend: an engine, or "auto": ONNX Runtime, or OpenVINO in bfloat16 where it is
     installed, the processor has AMX and the maps differ by less than `MAX_PRECISION_LOSS`. threads: processor
-    threads for one call; None for one per usable core (`luxel.jobs.processes.usable_cores`).
+    threads for one call; None for one per usable core (`luxel.jobs.cores.usable_cores`).
     Raises WeightsError if the file is missing, is not ONNX, or is not a residual network; MissingExtraError if the
     engine is not installed; LuxelError for an unknown engine or a thread count below 1.
     """

@@ -78,14 +78,14 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     """
     if missing_packages("parquet"):
         raise MissingExtraError("writing Parquet", "parquet")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow
+    import pyarrow.parquet
 
-    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-    schema = pa.schema([pa.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
-    table = pa.Table.from_pylist([flat(row) for row in rows], schema=schema)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([pyarrow.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
+    table = pyarrow.Table.from_pylist([flat(row) for row in rows], schema=schema)
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
     write_file(path, sink.getvalue().to_pybytes(), sync=True, remedy=_REMEDY)
 
 

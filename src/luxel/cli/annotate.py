@@ -24,7 +24,7 @@ class _ServesByDefault(TyperGroup):
 
 annotate = typer.Typer(cls=_ServesByDefault, no_args_is_help=True, rich_markup_mode=None)
 
-DatasetArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset's folder.", show_default=False)]
+ProjectArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset's folder.", show_default=False)]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
@@ -95,7 +95,7 @@ def _about() -> None:
 @annotate.command()
 @with_groups
 def serve(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     *,
     database: DatabaseOption = None,
     reach: ReachOptions,
@@ -142,7 +142,7 @@ def serve(
 
 @annotate.command()
 def invite(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name.", show_default=False)],
     role: Annotated[Literal["annotator", "adjudicator", "admin"], typer.Option(help="What the person may do.")] = (
         "annotator"
@@ -167,7 +167,7 @@ def invite(
 
 @annotate.command()
 def account(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name that the proxy sends.", show_default=False)],
     role: Annotated[Literal["annotator", "adjudicator", "admin"], typer.Option(help="What the person may do.")] = (
         "annotator"
@@ -189,7 +189,7 @@ def account(
 
 @annotate.command()
 def write(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     database: DatabaseOption = None,
     max_megapixels: ReadersLimitOption = 200.0,
 ) -> None:
@@ -218,7 +218,7 @@ def write(
 
 @annotate.command()
 def backup(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     out: Annotated[Path, typer.Option(help="The archive.", metavar="FILE.zip", show_default=False)],
     database: DatabaseOption = None,
 ) -> None:
@@ -238,7 +238,7 @@ def backup(
 
 @annotate.command()
 def restore(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     archive: Annotated[Path, typer.Argument(metavar="FILE.zip", help="An archive of backup.", show_default=False)],
     database: DatabaseOption = None,
 ) -> None:
@@ -251,15 +251,15 @@ def restore(
     """
     require("annotate", "luxel annotate restore")
     from luxel.annotate.run import open_database
-    from luxel.annotate.store.archive import restore as fill
+    from luxel.annotate.store.archive import restore_archive
 
-    counts = fill(open_database(dataset, database), archive)
+    counts = restore_archive(open_database(dataset, database), archive)
     put(f"{archive}: {counts['operation']} operations, {counts['submission']} submissions restored")
 
 
 @annotate.command(name="import")
 def import_masks(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Export of the program; labelme: also a folder.", show_default=False)
     ],
@@ -289,7 +289,7 @@ def import_masks(
 
 @annotate.command()
 def export(
-    dataset: DatasetArgument,
+    dataset: ProjectArgument,
     out: Annotated[Path, typer.Option(help="New folder.", metavar="DIR", show_default=False)],
     program: Annotated[
         Literal["label-studio", "cvat", "labelme"], typer.Option("--to", help="Program.", show_default=False)

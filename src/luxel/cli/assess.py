@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.console import Cell, Column, print_table, put, require, say, track
+from luxel.cli.console import Column, TableCell, print_table, put, require, say, track
 from luxel.cli.options import (
     AssessingOptions,
     HeadOption,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 benchmark = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
-Task = Literal["pixel", "score"]
+TaskName = Literal["pixel", "score"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class ProtocolOptions:
             "also SPAQ's folder, or IEA40K's images with a CSV."
         ),
     ] = "procedural"
-    task: Annotated[Task, typer.Option(help="What the methods learn to predict.")] = "pixel"
+    task: Annotated[TaskName, typer.Option(help="What the methods learn to predict.")] = "pixel"
     budget: Annotated[
         str, typer.Option(help="Budget of every row: 90s, 2m, 1h (on a CPU, of one core), or a number of images.")
     ] = "2m"
@@ -187,7 +187,7 @@ def table(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Folder that a run wrote its rows to.", show_default=False)
     ],
-    task: Annotated[Task | None, typer.Option(help="Only this task; default: all that have rows.")] = None,
+    task: Annotated[TaskName | None, typer.Option(help="Only this task; default: all that have rows.")] = None,
     format_: Annotated[
         Literal["terminal", "markdown", "latex", "csv", "html"],
         typer.Option("--format", help="How to write the table."),

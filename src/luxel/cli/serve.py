@@ -87,7 +87,7 @@ def serve(
     from luxel.assessment.batch import Settings
     from luxel.errors import LuxelError
     from luxel.images import ReadOptions
-    from luxel.jobs.processes import process_count
+    from luxel.jobs.cores import process_count
     from luxel.serve.options import MEGABYTE, ServiceOptions
     from luxel.serve.run import Reach, serve_pictures
 

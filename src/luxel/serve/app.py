@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette import exceptions
 from starlette.types import ASGIApp
 
 from luxel import __version__
@@ -98,7 +98,7 @@ def make_app(
     app.get("/healthz")(healthy)
     app.get("/readyz", response_model=None)(service.readiness)
     app.get("/metrics", include_in_schema=False)(lambda: Response(metrics.text(), media_type=CONTENT_TYPE))
-    app.add_exception_handler(StarletteHTTPException, _rejected)
+    app.add_exception_handler(exceptions.HTTPException, _rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
     return Requests(Limits(app, max_body=options.max_body), admission, metrics, log)
@@ -280,7 +280,7 @@ def _problem(request: Request, status: int, text: str, headers: dict[str, str] |
 
 
 def _rejected(request: Request, error: Exception) -> Response:
-    assert isinstance(error, StarletteHTTPException)
+    assert isinstance(error, exceptions.HTTPException)
     return _problem(request, error.status_code, str(error.detail), dict(error.headers or {}))
 
 

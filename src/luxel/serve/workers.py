@@ -10,7 +10,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from luxel.jobs.processes import Pool, TaskError, usable_cores
+from luxel.jobs.cores import usable_cores
+from luxel.jobs.processes import Pool, TaskError
 from luxel.serve.admission import Admission
 from luxel.serve.metrics import Metrics
 from luxel.serve.options import ServiceOptions

@@ -57,7 +57,7 @@ def back_up(database: Database, out: Path) -> dict[str, int]:
     return counts
 
 
-def restore(database: Database, archive_file: Path) -> dict[str, int]:
+def restore_archive(database: Database, archive_file: Path) -> dict[str, int]:
     """Fills an empty database from an archive, all of it or nothing; returns table to number of rows.
 
     Raises DatasetError: the database holds something, or the file is not a sound archive of this format.

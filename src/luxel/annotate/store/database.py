@@ -10,8 +10,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
+import alembic.command
+import alembic.config
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -85,10 +85,10 @@ class Database:
     def _migrate(self) -> None:
         try:
             with as_file(files("luxel.annotate").joinpath("migrations")) as place, self._writer.begin() as connection:
-                config = AlembicConfig()
-                config.set_main_option("script_location", str(place).replace("%", "%%"))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                settings = alembic.config.Config()
+                settings.set_main_option("script_location", str(place).replace("%", "%%"))
+                settings.attributes["connection"] = connection
+                alembic.command.upgrade(settings, "head")
         except DBAPIError as error:
             raise DatasetError(f"{self.url}: cannot be opened: {str(error.orig).splitlines()[0]}") from error
 

@@ -49,7 +49,7 @@ QUIET_CPU = {
 to the system and fetches them again, page by page, which can take more time than the network; and threads that wait by
 spinning would spend the budget. Other systems ignore all four."""
 
-Report = Callable[[str], None]
+
 MapPredictor = Callable[[npt.NDArray[np.uint8]], FloatArray]
 ScorePredictor = Callable[[npt.NDArray[np.uint8]], float]
 
@@ -113,7 +113,7 @@ def run_rows(
     jobs: Sequence[Job],
     settings: BenchmarkSettings,
     *,
-    report: Report = print,
+    report: Callable[[str], None] = print,
     starting: Callable[[int, Job], None] | None = None,
     retry_failed: bool = False,
 ) -> list[ResultRow]:

@@ -55,7 +55,7 @@ def build(
     from luxel.dataset.build import SceneOutcome, build_dataset
     from luxel.dataset.folder.upkeep import BuildSettings
     from luxel.dataset.sources.taxonomy import taxonomy_file
-    from luxel.jobs.processes import usable_cores
+    from luxel.jobs.cores import usable_cores
 
     damaged: list[str] = []
     found = scenes_in(

@@ -29,7 +29,7 @@ def check(
 
     from luxel.dataset.check.check import check_dataset
     from luxel.dataset.folder.manifest import read_manifest
-    from luxel.jobs.processes import usable_cores
+    from luxel.jobs.cores import usable_cores
 
     manifest = folder / "manifest.parquet"
     total = len({row.scene_id for row in read_manifest(manifest)}) if manifest.is_file() else None

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow
+import pyarrow.parquet
 
 from luxel.dataset.folder.manifest import FILE_COLUMNS, FrameRow, schema
 from luxel.dataset.folder.splits import NAMES
@@ -60,8 +60,8 @@ def write_split_files(out: Path, rows: Sequence[FrameRow]) -> None:
     for split in NAMES:
         place = out / split_file(split)
         if split in splits:
-            sink = pa.BufferOutputStream()
-            pq.write_table(_table(splits[split]), sink, compression="zstd")
+            sink = pyarrow.BufferOutputStream()
+            pyarrow.parquet.write_table(_table(splits[split]), sink, compression="zstd")
             write_file(place, sink.getvalue().to_pybytes(), sync=True, error=DatasetError)
             continue
         try:
@@ -82,7 +82,7 @@ def split_file_problems(out: Path, rows: Sequence[FrameRow]) -> Iterator[tuple[s
                 yield place.name, "no frame is in this split; run luxel dataset stats"
             continue
         try:
-            same = pq.read_table(pa.BufferReader(read_regular(place))).equals(_table(splits[split]))
+            same = pyarrow.parquet.read_table(pyarrow.BufferReader(read_regular(place))).equals(_table(splits[split]))
         except Exception as error:  # a damaged Parquet file makes Arrow raise nearly anything
             yield place.name, f"cannot be read ({' '.join(str(error).split())[:160]}); run luxel dataset stats"
             continue
@@ -99,7 +99,9 @@ def _by_split(rows: Sequence[FrameRow]) -> dict[str, list[FrameRow]]:
 def _table(rows: Sequence[FrameRow]) -> Any:
     """The manifest's rows with the columns that name files called as the library expects."""
     names = [f"{name}_file_name" if name in FILE_COLUMNS else name for name in schema().names]
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema().remove_metadata()).rename_columns(names)
+    return pyarrow.Table.from_pylist([asdict(row) for row in rows], schema=schema().remove_metadata()).rename_columns(
+        names
+    )
 
 
 def _patterns(rows: Sequence[FrameRow]) -> list[str]:

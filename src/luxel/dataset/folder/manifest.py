@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow
+import pyarrow.parquet
 
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import write_file
@@ -108,7 +108,7 @@ class FrameRow:
         return tuple(str(getattr(self, f"split_{seed}")) for seed in range(SEEDS))
 
 
-_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int32()}
+_TYPES = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int32()}
 
 
 def schema() -> Any:
@@ -117,15 +117,15 @@ def schema() -> Any:
     for name, hint in typing.get_type_hints(FrameRow).items():
         optional = isinstance(hint, types.UnionType)
         kind = typing.get_args(hint)[0] if optional else hint
-        columns.append(pa.field(name, _TYPES.get(kind, pa.string()), nullable=optional))
-    return pa.schema(columns, metadata={"luxel.manifest": str(FORMAT)})
+        columns.append(pyarrow.field(name, _TYPES.get(kind, pyarrow.string()), nullable=optional))
+    return pyarrow.schema(columns, metadata={"luxel.manifest": str(FORMAT)})
 
 
 def write_manifest(path: Path, rows: Sequence[FrameRow]) -> None:
     """Writes a manifest, atomically. Raises DatasetError when it cannot be written."""
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema())
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    table = pyarrow.Table.from_pylist([asdict(row) for row in rows], schema=schema())
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
     write_file(path, sink.getvalue().to_pybytes(), sync=True, error=DatasetError)
 
 
@@ -138,7 +138,7 @@ def read_manifest(path: Path) -> list[FrameRow]:
         raise DatasetError(f"{path}: no manifest; build the dataset first, or give the folder that holds it")
     expected = schema()
     try:
-        table = pq.read_table(pa.BufferReader(read_regular(path)))
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(read_regular(path)))
         if missing := [name for name in expected.names if name not in table.column_names]:
             raise DatasetError(f"{path}: no column {missing[0]!r}; write it again with luxel dataset split")
         records = table.select(expected.names).cast(expected).to_pylist()
