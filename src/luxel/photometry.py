@@ -3,12 +3,15 @@
 Pure functions on NumPy arrays; `[..., 3]` means channel-last. Nothing here reads files or needs torch.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 ByteArray = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 """True where a pixel belongs to something."""
 

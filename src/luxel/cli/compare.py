@@ -98,25 +98,12 @@ def compare(
 def _print(comparison: "Comparison", ranks: Sequence["Rank"]) -> None:
     from luxel.compare.compare import remark
     from luxel.compare.detail import MIN_DETAIL
-    from luxel.compare.results import detail_text, interval_text
+    from luxel.compare.results import RANKING_TITLES, ranking_cells
 
     count = len(comparison.figures)
-    columns = [Column("", right=True), Column("version")]
-    for title in ("mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail"):
-        columns.append(Column(title, right=True))
+    columns = [Column("", right=True), Column("version"), *(Column(title, right=True) for title in RANKING_TITLES)]
     lines: list[list[TableCell]] = [
-        [
-            str(place),
-            (rank.version, "bold" if place == 1 else ""),
-            interval_text(rank.residual),
-            "" if rank.change is None else interval_text(rank.change, sign=True),
-            "" if rank.better is None else f"{rank.better} of {count}",
-            "" if rank.first is None else f"{rank.first:.0%}",
-            f"{rank.score.mean:.2f}",
-            f"{rank.over.mean:.1%}",
-            f"{rank.under.mean:.1%}",
-            detail_text(rank),
-        ]
+        [str(place), (rank.version, "bold" if place == 1 else ""), *ranking_cells(rank, count)]
         for place, rank in enumerate(ranks, start=1)
     ]
     print_table(columns, lines)

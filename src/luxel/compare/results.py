@@ -23,6 +23,9 @@ RANKING_COLUMNS = (
 # fmt: on
 PICTURE_COLUMNS = ("picture", "version", "residual", "over", "under", "score", "threshold", "detail", "matches")
 
+RANKING_TITLES = ("mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail")
+"""Titles of the ranking's columns after place and version, where people read it."""
+
 SHEET_WIDTH = 1800
 """Pixels a sheet is wide at most inside the page."""
 
@@ -138,23 +141,27 @@ def page(
     return "\n".join(parts)
 
 
+def ranking_cells(rank: Rank, count: int) -> list[str]:
+    """A version's figures for people, one text for each of `RANKING_TITLES`. count: images compared."""
+    return [
+        interval_text(rank.residual),
+        "" if rank.change is None else interval_text(rank.change, sign=True),
+        "" if rank.better is None else f"{rank.better} of {count}",
+        "" if rank.first is None else f"{rank.first:.0%}",
+        f"{rank.score.mean:.2f}",
+        f"{rank.over.mean:.1%}",
+        f"{rank.under.mean:.1%}",
+        detail_text(rank),
+    ]
+
+
 def _ranking_table(ranks: Sequence[Rank], count: int) -> str:
-    heads = ("", "version", "mean |r|", "against original", "better on", "first in", "score", "over", "under", "detail")
     rows = []
     for place, rank in enumerate(ranks, start=1):
-        cells = [
-            interval_text(rank.residual),
-            "" if rank.change is None else interval_text(rank.change, sign=True),
-            "" if rank.better is None else f"{rank.better} of {count}",
-            "" if rank.first is None else f"{rank.first:.0%}",
-            f"{rank.score.mean:.2f}",
-            f"{rank.over.mean:.1%}",
-            f"{rank.under.mean:.1%}",
-            detail_text(rank),
-        ]
+        cells = ranking_cells(rank, count)
         name = f'<td>{place}</td><th scope="row">{html.escape(rank.version)}</th>'
         rows.append(f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    head = "".join(f'<th scope="col">{text}</th>' for text in ("", "version", *RANKING_TITLES))
     return f'<table class="ranking"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Literal
 
 from luxel.errors import ImageError, LuxelError
 from luxel.images.colour.spaces import SRGB, Primaries, Transfer
+from luxel.photometry import Array
 from luxel.text import printable
 
-Array = npt.NDArray[Any]
 Colour = Literal["grey", "rgb", "cmyk", "lab"]
 RawRendering = Literal["neutral", "preview"]
 

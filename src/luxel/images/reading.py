@@ -11,7 +11,6 @@ from luxel.errors import ImageError
 from luxel.filters.shrink import block_means, block_side, shrink_blocks, working_shape
 from luxel.images.colour import spaces
 from luxel.images.picture import (
-    Array,
     Picture,
     Raster,
     RawRendering,
@@ -21,6 +20,7 @@ from luxel.images.picture import (
     reading,
 )
 from luxel.images.sniff import RAW_SUFFIXES, sniff
+from luxel.photometry import Array
 from luxel.text import printable
 
 if TYPE_CHECKING:

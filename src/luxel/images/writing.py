@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.errors import ImageError
-from luxel.images.picture import Array, decoding
+from luxel.images.picture import decoding
 from luxel.jobs.atomic import writing_file
+from luxel.photometry import Array
 from luxel.text import printable
 
 _MAX_SIDE = {"JPEG": 65535, "WebP": 16383}

@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel import images
-from luxel.dataset.check.problems import SCORE_TOLERANCE, CheckResult, Problem, difference_hash, near_duplicates
+from luxel.dataset.check.problems import (
+    SCORE_TOLERANCE,
+    CheckResult,
+    Problem,
+    difference_hash,
+    near_duplicates,
+    read_pixels,
+)
 from luxel.dataset.folder.card import CARD
 from luxel.dataset.folder.coverage import COVERAGE
 from luxel.dataset.folder.croissant import CROISSANT, croissant_problem
@@ -25,10 +32,8 @@ from luxel.dataset.folder.manifest import (
     FrameRow,
     read_manifest,
     read_scene,
-    row_file,
     scene_folder,
     scenes_of,
-    sha256_of,
 )
 from luxel.dataset.folder.scene_files import SceneLabels, read_blocks, reference_of
 from luxel.dataset.folder.splits import NAMES, leaks
@@ -165,7 +170,7 @@ def _check_scene(
     """All frames of one scene, and the hash of its reference for finding duplicates."""
     problems: list[Problem] = []
     first = rows[0]
-    reference = _read(folder, first.reference, first.reference_sha256, np.uint8, problems)
+    reference = read_pixels(folder, first.reference, np.uint8, problems, sha256=first.reference_sha256 or "")
     if reference is not None:
         problems += _check_size(first.reference, reference, first)
     labels = None
@@ -177,10 +182,10 @@ def _check_scene(
         if reference is not None:  # else it was said above
             problems.append(Problem("unreadable", first.scene_id, str(error)))
     for row in rows:
-        image = _read(folder, row.image, row.image_sha256, np.uint8, problems)
-        codes = _read(folder, row.residual, row.residual_sha256, np.uint16, problems)
-        confidence = _read(folder, row.confidence, row.confidence_sha256, np.uint8, problems)
-        flags = _read(folder, row.flags, row.flags_sha256, np.uint8, problems)
+        image = read_pixels(folder, row.image, np.uint8, problems, sha256=row.image_sha256 or "")
+        codes = read_pixels(folder, row.residual, np.uint16, problems, sha256=row.residual_sha256 or "")
+        confidence = read_pixels(folder, row.confidence, np.uint8, problems, sha256=row.confidence_sha256 or "")
+        flags = read_pixels(folder, row.flags, np.uint8, problems, sha256=row.flags_sha256 or "")
         named = ((row.image, image), (row.residual, codes), (row.confidence, confidence), (row.flags, flags))
         wrong = [p for file, array in named if file and array is not None for p in _check_size(file, array, row)]
         problems += wrong
@@ -205,33 +210,6 @@ def _check_reference(
     if made.shape != reference.shape or np.abs(made.astype(np.int16) - reference).max() > 1:
         message = "is not what its zone decisions give; run luxel dataset reference"
         yield Problem("reference", row.reference, message)
-
-
-def _read(
-    folder: Path, file: str | None, sha256: str | None, dtype: Any, problems: list[Problem]
-) -> npt.NDArray[Any] | None:
-    """The pixels [H, W, 3] of one file; None, and a problem, where there are none."""
-    if file is None:
-        return None
-    try:
-        place = row_file(folder, file)
-    except DatasetError as error:
-        problems.append(Problem("path", file, str(error)))
-        return None
-    if not place.is_file():
-        problems.append(Problem("missing", file, "is not there"))
-        return None
-    try:
-        if sha256 != sha256_of(place):
-            problems.append(Problem("checksum", file, "was changed since it was written"))
-        pixels = images.read(place).pixels
-    except LuxelError as error:
-        problems.append(Problem("unreadable", file, str(error)))
-        return None
-    if pixels.dtype != dtype:
-        problems.append(Problem("unreadable", file, f"is {pixels.dtype}, must be {np.dtype(dtype)}"))
-        return None
-    return pixels
 
 
 def _check_size(file: str, array: npt.NDArray[Any], row: FrameRow) -> Iterator[Problem]:

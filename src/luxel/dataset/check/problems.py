@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from luxel import images
+from luxel.dataset.folder.manifest import row_file, sha256_of
+from luxel.errors import DatasetError, LuxelError
 from luxel.photometry import Mask, lightness
 
 SCORE_TOLERANCE = 0.01
@@ -37,6 +42,40 @@ class CheckResult:
     frames: int = 0
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def read_pixels(
+    folder: Path, file: str | None, dtype: npt.DTypeLike, problems: list[Problem], *, sha256: str | None = None
+) -> npt.NDArray[Any] | None:
+    """The pixels [H, W, 3] of a dataset's file; None where there are none.
+
+    folder: of the dataset.
+    file: its name relative to the folder; None for a file that the frame does not have, which is no problem.
+    dtype: the type that its pixels must have.
+    problems: gets what is wrong with the file.
+    sha256: of the file as it was written; None where that is not recorded.
+    """
+    if file is None:
+        return None
+    try:
+        place = row_file(folder, file)
+    except DatasetError as error:
+        problems.append(Problem("path", file, str(error)))
+        return None
+    if not place.is_file():
+        problems.append(Problem("missing", file, "is not there"))
+        return None
+    try:
+        if sha256 is not None and sha256 != sha256_of(place):
+            problems.append(Problem("checksum", file, "was changed since it was written"))
+        pixels = images.read(place).pixels
+    except LuxelError as error:
+        problems.append(Problem("unreadable", file, str(error)))
+        return None
+    if pixels.dtype != dtype:
+        problems.append(Problem("unreadable", file, f"is {pixels.dtype}, must be {np.dtype(dtype)}"))
+        return None
+    return pixels
 
 
 def difference_hash(picture: npt.NDArray[np.uint8]) -> Mask:

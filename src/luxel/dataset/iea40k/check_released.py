@@ -14,11 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from luxel import images
-from luxel.dataset.check.problems import SCORE_TOLERANCE, CheckResult, Problem, difference_hash, near_duplicates
+from luxel.dataset.check.problems import (
+    SCORE_TOLERANCE,
+    CheckResult,
+    Problem,
+    difference_hash,
+    near_duplicates,
+    read_pixels,
+)
 from luxel.dataset.folder.manifest import row_file
 from luxel.dataset.iea40k import layout
-from luxel.errors import DatasetError, ImageError
+from luxel.errors import DatasetError
 from luxel.photometry import Mask, lightness
 from luxel.residual import mean_residual_score
 
@@ -98,10 +104,10 @@ def _check_released_scene(
     folder: Path, rows: Sequence[layout.ReleasedRow], *, ours: dict[str, Any]
 ) -> tuple[list[Problem], Mask | None]:
     problems: list[Problem] = []
-    reference = _picture(folder, f"{layout.REFERENCES}/{rows[0].ref_id}", problems)
+    reference = read_pixels(folder, f"{layout.REFERENCES}/{rows[0].ref_id}", np.uint8, problems)
     for row in rows:
         name = f"{layout.IMAGES}/{row.img_id}"
-        image = _picture(folder, name, problems)
+        image = read_pixels(folder, name, np.uint8, problems)
         place = layout.map_path(folder, row.img_id)
         relative = place.relative_to(folder).as_posix()
         if not place.is_file():
@@ -153,24 +159,3 @@ def _check_released_map(
     if sizes > 1e-3 * residual.size and (cosine := float((measured * residual).sum()) / sizes) < -0.5:
         message = f"looks negated: its cosine with reference minus image is {cosine:.2f}"
         yield Problem("label", place, message)
-
-
-def _picture(folder: Path, file: str, problems: list[Problem]) -> npt.NDArray[np.uint8] | None:
-    """An 8-bit picture of a released dataset; None, and a problem, where there is none."""
-    try:
-        place = row_file(folder, file)
-    except DatasetError as error:
-        problems.append(Problem("path", file, str(error)))
-        return None
-    if not place.is_file():
-        problems.append(Problem("missing", file, "is not there"))
-        return None
-    try:
-        pixels = images.read(place).pixels
-    except ImageError as error:
-        problems.append(Problem("unreadable", file, str(error)))
-        return None
-    if pixels.dtype != np.uint8:
-        problems.append(Problem("unreadable", file, f"is {pixels.dtype}, must be uint8"))
-        return None
-    return pixels

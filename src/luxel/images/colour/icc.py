@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ImageCms
 
 from luxel.images.colour.spaces import re_encode, strips
-from luxel.images.picture import Array
+from luxel.photometry import Array
 
 _SPACES = {"grey": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _STRIP_PIXELS = 1 << 21  # LittleCMS prepares its tables again for every call

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from luxel.images.picture import Array
-from luxel.photometry import MID_GREY, expose, luminance, to_srgb
+from luxel.photometry import MID_GREY, Array, expose, luminance, to_srgb
 
 _STOPS_FROM_MEDIAN = 10.0
 

@@ -6,8 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from luxel.images.picture import Array
-from luxel.photometry import to_linear, to_srgb
+from luxel.photometry import Array, to_linear, to_srgb
 
 Primaries = tuple[float, float, float, float, float, float, float, float]
 """Chromaticities x, y of red, green, blue and white."""

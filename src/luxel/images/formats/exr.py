@@ -15,7 +15,8 @@ import OpenEXR
 
 from luxel.errors import ImageError
 from luxel.images.colour.spaces import SRGB, Primaries, matrix_to_srgb, rgb_to_xyz
-from luxel.images.picture import Array, Raster, check_bytes, check_size, decoding, truncated
+from luxel.images.picture import Raster, check_bytes, check_size, decoding, truncated
+from luxel.photometry import Array
 from luxel.text import printable
 
 _MULTIPART, _DEEP = 0x1000, 0x0800

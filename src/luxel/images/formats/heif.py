@@ -11,7 +11,8 @@ from luxel.images.colour import cicp
 from luxel.images.formats import av1, hevc, pillow
 from luxel.images.formats.clean_aperture import clean_aperture
 from luxel.images.formats.isobmff import Item, primary_item
-from luxel.images.picture import Array, Raster, check_size, decoding, read_bytes
+from luxel.images.picture import Raster, check_size, decoding, read_bytes
+from luxel.photometry import Array
 from luxel.text import printable
 
 _HEAD = 1 << 16  # bytes in which the properties of an AVIF picture lie

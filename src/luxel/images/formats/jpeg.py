@@ -18,7 +18,8 @@ from luxel.errors import ImageError
 from luxel.filters.shrink import block_side
 from luxel.images.colour.spaces import ADOBE_RGB
 from luxel.images.formats import exif, jpeg_stream
-from luxel.images.picture import Array, Raster, ReadOptions, decoding, read_bytes, truncated
+from luxel.images.picture import Raster, ReadOptions, decoding, read_bytes, truncated
+from luxel.photometry import Array
 from luxel.text import printable
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from luxel.errors import ImageError
-from luxel.images.picture import Array, check_size, truncated
+from luxel.images.picture import check_size, truncated
+from luxel.photometry import Array
 from luxel.text import printable
 
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic progressive"}

@@ -10,7 +10,8 @@ from tifffile import PHOTOMETRIC
 from luxel.errors import ImageError
 from luxel.images.colour import icc
 from luxel.images.formats import pillow, tiff_directories, tiff_segments
-from luxel.images.picture import Array, Colour, Raster, check_size, decoding
+from luxel.images.picture import Colour, Raster, check_size, decoding
+from luxel.photometry import Array
 from luxel.text import printable
 
 # tifffile reports every damaged tag through logging, which without a handler prints to the terminal. Programs that

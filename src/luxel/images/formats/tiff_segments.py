@@ -15,7 +15,8 @@ import tifffile
 from luxel.errors import ImageError
 from luxel.images.formats import jpeg, jpeg_stream
 from luxel.images.formats.webp_size import webp_size
-from luxel.images.picture import Array, check_bytes, check_size, decoding, truncated
+from luxel.images.picture import check_bytes, check_size, decoding, truncated
+from luxel.photometry import Array
 from luxel.text import printable
 
 _JPEG = {6, 7, 33007, 34892}
