@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from luxel.cli.console import Column, Progress, note, output_folder, print_table, put, require, say, track
+from luxel.cli.console import Column, Progress, note, output_folder, print_table, put, require, say, table_text, track
 from luxel.cli.options import ReadersLimitOption, with_groups
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luxel.benchmark.listing import Listed
+    from luxel.benchmark.tables.table import Table
 
 benchmark = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -212,12 +215,15 @@ def table(
     from shutil import get_terminal_size
 
     from luxel.benchmark.tables.table import tables
-    from luxel.benchmark.tables.table_formats import FORMATS, terminal
+    from luxel.benchmark.tables.table_formats import FORMATS
     from luxel.jobs.atomic import write_file
 
     found = tables(folder, task)
-    folded = format_ == "terminal" and out is None and sys.stdout.isatty()
-    text = terminal(found, width=get_terminal_size().columns) if folded else FORMATS[format_](found)
+    if format_ == "terminal":
+        watched = out is None and sys.stdout.isatty()
+        text = terminal_text(found, width=get_terminal_size().columns if watched else None)
+    else:
+        text = FORMATS[format_](found)
     if format_ == "csv":
         for line in dict.fromkeys(line for one in found for line in one.notes):
             note(line)
@@ -227,6 +233,27 @@ def table(
         write_file(out, text, remedy="choose another --out")
         say(f"wrote {out}")
     raise typer.Exit(1 if any(record["failed"] for one in found for record in one.records) else 0)
+
+
+def terminal_text(found: "Sequence[Table]", *, width: int | None = None) -> str:
+    """A benchmark's tables for people, footnotes below each.
+
+    found: from `luxel.benchmark.tables.table.tables`.
+    width: characters in a line; None: no row is divided.
+
+    A wider table continues below itself, with the methods named again; only remarks are folded.
+    """
+    from luxel.benchmark.tables.table_formats import blocks, is_text
+
+    parts = []
+    for one in found:
+        divided = [list(range(len(one.columns)))] if width is None else blocks(one, width)
+        texts = []
+        for block in divided:
+            titles = [Column(one.columns[i], not is_text(one, i), one.columns[i] == "remarks") for i in block]
+            texts.append(table_text(titles, ([row[i] for i in block] for row in one.rows), width=width))
+        parts.append("\n\n".join([one.caption, "\n".join(texts), "\n".join(one.notes)]))
+    return "\n\n".join(parts) + "\n"
 
 
 def _print_methods(found: "list[Listed]") -> None:

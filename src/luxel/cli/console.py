@@ -4,6 +4,7 @@ Results go to stdout, everything else to stderr. Whatever is printed goes throug
 names of files come from untrusted sources.
 """
 
+import io
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from luxel.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.table import Table
 
 T = TypeVar("T")
 
@@ -59,8 +62,23 @@ def print_table(
 
     folded_at: width in characters that is used even where no person reads.
     """
-    from rich import box
     from rich.console import Console
+
+    width = folded_at or (None if sys.stdout.isatty() else _WIDE)
+    Console(width=width, highlight=False, markup=False).print(_table(columns, rows))
+
+
+def table_text(columns: Sequence[Column], rows: Iterable[Sequence[TableCell]], *, width: int | None = None) -> str:
+    """A table as `print_table` prints it, without styles. width: in characters; None: every row is one line."""
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(file=stream, width=width or _WIDE, highlight=False, markup=False).print(_table(columns, rows))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n") + "\n"
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[TableCell]]) -> "Table":
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -76,8 +94,7 @@ def print_table(
     for row in rows:
         cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
         table.add_row(*(Text(_lines(text), style=style) for text, style in cells))
-    width = folded_at or (None if sys.stdout.isatty() else _WIDE)
-    Console(width=width, highlight=False, markup=False).print(table)
+    return table
 
 
 def _lines(text: str | tuple[str, ...]) -> str:

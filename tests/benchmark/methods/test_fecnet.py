@@ -40,7 +40,7 @@ def test_light_lies_in_the_amplitude_and_structure_in_the_phase() -> None:
 
 
 @pytest.mark.parametrize("mode", ["amplitude", "phase"])
-def test_a_frequency_unit_changes_one_of_the_two(mode: fecnet.Mode) -> None:
+def test_a_frequency_unit_changes_one_of_the_two(mode: fecnet.FourierPart) -> None:
     frequency = fecnet.spectrum(torch.randn(1, 4, 12, 12))
     changed = fecnet.FrequencyUnit(4, mode)(frequency)
     if mode == "phase":

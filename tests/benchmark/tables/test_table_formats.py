@@ -13,7 +13,8 @@ from luxel.benchmark import registry
 from luxel.benchmark.methods.statistical import STATISTICAL
 from luxel.benchmark.protocol.results import write_row
 from luxel.benchmark.tables.table import tables
-from luxel.benchmark.tables.table_formats import FORMATS, csv_text, latex, markdown, terminal
+from luxel.benchmark.tables.table_formats import FORMATS, csv_text, latex, markdown
+from luxel.cli.benchmark import terminal_text
 from stand_ins.benchmark_rows import row
 from stand_ins.benchmark_tables import flat
 
@@ -140,7 +141,7 @@ def test_marks_tell_denoisers_and_recreations_apart(tmp_path: Path) -> None:
 
 def test_the_terminal_table_says_the_same(folder: Path) -> None:
     found = tables(folder)
-    text = terminal(found)
+    text = terminal_text(found)
     lines = text.splitlines()
     for table in found:
         assert table.caption in text
@@ -153,7 +154,7 @@ def test_the_terminal_table_says_the_same(folder: Path) -> None:
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_narrow_terminal_gets_the_columns_below_each_other(folder: Path, width: int) -> None:
     (table,) = tables(folder, "pixel")
-    text = terminal([table], width=width)
+    text = terminal_text([table], width=width)
     lines = text.split("Means over")[0].splitlines()
     assert max(map(len, lines)) <= width
     heads = [line for line in lines if line.strip().startswith("method")]

@@ -1,53 +1,19 @@
-"""A benchmark's tables as text: for a terminal, Markdown, LaTeX, CSV, HTML."""
+"""A benchmark's tables as text: Markdown, LaTeX, CSV, HTML; and how they are divided for a terminal."""
 
 import base64
 import hashlib
 import html
-import io
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from luxel.benchmark.tables.table import Table
 from luxel.text import csv_table
-
-WIDE = 100_000
-"""Columns of a terminal table that goes to a file or another program: nothing is folded."""
-
-
-def terminal(tables: Sequence[Table], *, width: int = WIDE) -> str:
-    """Tables for people, footnotes below each. width: columns of the terminal.
-
-    A wider table continues below itself, with the methods named again; only remarks are folded.
-    """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, highlight=False, markup=False)
-    for table in tables:
-        console.print(Text(table.caption))
-        for block in _blocks(table, width):
-            drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False)
-            for i in block:
-                title = table.columns[i]
-                side: Literal["left", "right"] = "left" if _is_text(table, i) else "right"
-                drawn.add_column(title, justify=side, no_wrap=title != "remarks", overflow="fold")
-            for row in table.rows:
-                drawn.add_row(*(Text(row[i]) for i in block))
-            console.print(drawn)
-        for note in table.notes:
-            console.print(Text(note))
-        console.print()
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip() + "\n"
 
 
 def markdown(tables: Sequence[Table]) -> str:
     """Tables as Markdown with a heading each, footnotes as a list."""
     parts = []
     for table in tables:
-        rules = ["---" if _is_text(table, i) else "---:" for i in range(len(table.columns))]
+        rules = ["---" if is_text(table, i) else "---:" for i in range(len(table.columns))]
         lines = [_markdown_row(cells) for cells in (table.columns, rules, *table.rows)]
         parts += [f"## {table.caption}", "\n".join(lines), "\n".join(f"- {_markdown(note)}" for note in table.notes)]
     return "\n\n".join(parts) + "\n"
@@ -57,7 +23,7 @@ def latex(tables: Sequence[Table]) -> str:
     """Tables as LaTeX floats over both columns; the document needs the package booktabs."""
     parts = [r"% needs \usepackage{booktabs}"]
     for table in tables:
-        columns = "".join("l" if _is_text(table, i) else "r" for i in range(len(table.columns)))
+        columns = "".join("l" if is_text(table, i) else "r" for i in range(len(table.columns)))
         notes = (f"{_latex(note)}\\par" for note in table.notes)
         parts += [
             r"\begin{table*}",
@@ -110,7 +76,6 @@ def html_page(tables: Sequence[Table]) -> str:
 
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
-    "terminal": terminal,
     "markdown": markdown,
     "latex": latex,
     "csv": csv_text,
@@ -119,7 +84,7 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
 """What writes a format, by the name commands use."""
 
 
-def _blocks(table: Table, width: int) -> list[list[int]]:
+def blocks(table: Table, width: int) -> list[list[int]]:
     """Columns in groups that fit the width, as far as they can; the first column leads every group."""
     gap, edges = 3, 2
     wide = [max(map(len, cells)) + gap for cells in zip(table.columns, *table.rows, strict=True)]
@@ -131,7 +96,8 @@ def _blocks(table: Table, width: int) -> list[list[int]]:
     return blocks
 
 
-def _is_text(table: Table, column: int) -> bool:
+def is_text(table: Table, column: int) -> bool:
+    """Whether a column holds words, which stand on the left."""
     return table.columns[column] in ("method", "against P-IEANet", "remarks")
 
 
@@ -181,7 +147,7 @@ def _html_row(table: Table, row: Sequence[str]) -> str:
 def _side(table: Table, column: int) -> str:
     if table.columns[column] == "remarks":
         return ' class="text remarks"'
-    return ' class="text"' if _is_text(table, column) else ""
+    return ' class="text"' if is_text(table, column) else ""
 
 
 def _sha256(text: str) -> str:
