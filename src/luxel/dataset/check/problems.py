@@ -50,7 +50,7 @@ def read_pixels(
     """The pixels [H, W, 3] of a dataset's file; None where there are none.
 
     folder: of the dataset.
-    file: its name relative to the folder; None for a file that the frame does not have, which is no problem.
+    file: its name relative to the folder; None for a file that the frame does not have, which is not a problem.
     dtype: the type that its pixels must have.
     problems: gets what is wrong with the file.
     sha256: of the file as it was written; None where that is not recorded.
