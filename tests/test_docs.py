@@ -1,5 +1,7 @@
 """README and guides show commands and code that exist: Python blocks compile, `luxel` lines fit the command tree."""
 
+import ast
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ PAGES = [
     *(ROOT / "docs" / name for name in ("index.md", "gallery.md", "quickstart.md")),
     *sorted((ROOT / "docs" / "guide").glob("*.md")),
 ]
+EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(luxel [^`]+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -95,6 +98,18 @@ def test_python_blocks_compile(page: Path) -> None:
     for number, (language, code) in enumerate(blocks(page)):
         if language == "python":
             compile(code, f"{page.name}, block {number}", "exec")
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_imports_in_python_blocks_exist(page: Path) -> None:
+    """Names from luxel only; modules of extras are imported where they are installed."""
+    for language, code in blocks(page):
+        for node in ast.walk(ast.parse(code)) if language == "python" else ():
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "luxel":
+                module = pytest.importorskip(str(node.module), reason="an extra of luxel is not installed")
+                for name in node.names:
+                    if not hasattr(module, name.name):
+                        assert importlib.util.find_spec(f"{node.module}.{name.name}"), f"{node.module}: {name.name}"
 
 
 @pages
