@@ -2,19 +2,28 @@
 
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from luxel.errors import LuxelError
-from luxel.web import listening
+from luxel.web import limits, listening
 from luxel.web.limits import Limits
 from stand_ins.servers import on_loopback
 
 app = FastAPI()
+
+
+LARGE = 50_000_000
+
+
+@app.get("/large")
+def large() -> Response:
+    return Response(bytes(LARGE))
 
 
 @app.get("/")
@@ -51,7 +60,8 @@ def test_connections_that_never_ask_are_closed(before: int, head: bytes, monkeyp
 
 
 def test_a_body_that_was_answered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "DISCARD_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.2)
     limited = Limits(app, max_body=1000)
     with on_loopback(limited) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
@@ -60,6 +70,27 @@ def test_a_body_that_was_answered_has_an_end(monkeypatch: pytest.MonkeyPatch) ->
             for _ in range(500):
                 client.sendall(b"x")
                 time.sleep(0.01)
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])
+def test_whoever_sends_too_much_reads_why(close: bytes) -> None:
+    limited = Limits(app, max_body=1000)
+    with on_loopback(limited) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n" + close + b"Content-Length: 20000000\r\n\r\n")
+        client.sendall(bytes(20_000_000))
+        assert client.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_an_answer_that_nobody_reads_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "STALLED_SECONDS", 0.2)
+    with on_loopback(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.6)
+        received = 0
+        with suppress(ConnectionError):
+            while chunk := client.recv(1 << 20):
+                received += len(chunk)
+        assert 0 < received < LARGE
 
 
 def test_a_connection_may_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ class Claim:
         """Holds more bytes. Raises HTTPException 429 when all requests together hold too many."""
         if self._admission.bytes + count > self._admission.max_bytes:
             raise self._admission.busy("too many large requests at once")
+        self.keep_bytes(count)
+
+    def keep_bytes(self, count: int) -> None:
+        """Holds bytes that are there already, such as an answer's, whatever the limit is."""
         self._admission.bytes += count
         self._bytes += count
 

@@ -38,6 +38,7 @@ FIGURES_HEADER = "Luxel-Assessment"
 ROWS_TYPE = "application/x-ndjson"
 
 _FETCHERS = 4
+_PIECE = 1 << 18
 _ABOUT = "Exposure of photographs: score, areas, advice and the residual map. Pictures are not kept."
 
 CriteriaQuery = Annotated[
@@ -140,7 +141,9 @@ class Service:
         if result.drawing is None:
             return JSONResponse(result.facts)
         kind = PNG_TYPE if wanted is None else f"{PNG_TYPE};map={wanted}"
-        return Response(result.drawing, media_type=kind, headers={FIGURES_HEADER: json.dumps(result.facts)})
+        request.state.claim.keep_bytes(len(result.drawing))
+        headers = {FIGURES_HEADER: json.dumps(result.facts), "Content-Length": str(len(result.drawing))}
+        return StreamingResponse(_pieces(result.drawing), media_type=kind, headers=headers)
 
     async def score(
         self, request: Request, criteria: CriteriaQuery = DEFAULT_CRITERIA, answer: AnswersQuery = ()
@@ -200,6 +203,12 @@ class Service:
             self.workers.ready = False
             self._failed(error)
             raise HTTPException(503, "no process can work any more; the service ends") from error
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Data as fast as its client takes it, so that the request lasts as long as the data is in memory."""
+    for place in range(0, len(data), _PIECE):
+        yield data[place : place + _PIECE]
 
 
 def healthy() -> dict[str, str]:
@@ -276,6 +285,7 @@ async def _in_order(
 
 
 def _problem(request: Request, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    request.state.claim.release()  # now, because a client may take its time to read this
     return JSONResponse({"error": text, "request_id": request.state.request_id}, status, headers=headers)
 
 

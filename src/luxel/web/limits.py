@@ -1,12 +1,17 @@
 """What every request goes through: size and rate limits, and headers that tell a browser what a page may do."""
 
+import asyncio
 import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+DISCARD_SECONDS = 20.0
+"""Seconds for which the rest of a body is received that was answered before it had arrived."""
 
 _REMEMBERED = 10_000
 _POLICY = (
@@ -47,7 +52,9 @@ class Limits:
     """ASGI middleware: rejects large bodies before they are parsed, limits requests per address, adds headers.
 
     A body is counted while it arrives, whatever its length was said to be; the application never sees the rest of one
-    that is too large, and the answer is 413 whatever the application made of that.
+    that is too large, and the answer is 413 whatever the application made of that. What is left of a body that was
+    answered early is received for a while and discarded: closed at once, a client that still sends would see a broken
+    connection in place of its answer.
     """
 
     def __init__(self, app: ASGIApp, *, max_body: int, rate: Rate | None = None) -> None:
@@ -58,57 +65,77 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        exchange = _Exchange(scope, receive, send, self._max_body)
         address = (scope.get("client") or ("", 0))[0]
-        if self._rate is not None and not self._rate.allows(address):
-            await _reject(send, 429, "too many requests", [(b"retry-after", b"2")])
-            return
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._max_body:
-            await self._too_large(send)
-            return
-        seen, begun, over = 0, False, False
+        if self._rate is not None and not self._rate.allows(address):
+            await exchange.reject(429, "too many requests", [(b"retry-after", b"2")])
+        elif not length.isdigit() or int(length) > self._max_body:
+            await exchange.too_large()
+        else:
+            await exchange.run(self._app)
 
-        async def limited() -> Message:
-            nonlocal seen, over
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body:
-                over = True
-                raise _TooLarge
-            return message
 
-        async def with_headers(message: Message) -> None:
-            nonlocal begun
-            if over and not begun:
-                return  # what the application says of half a body; the answer is below
-            if message["type"] == "http.response.start":
-                begun = True
-                present = {name.lower() for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in _HEADERS.items() if name not in present]
-                if b"cache-control" not in present:
-                    extra.append((b"cache-control", b"no-store"))
-                message["headers"] = [*message["headers"], *extra]
-            await send(message)
+class _Exchange:
+    """One request and its answer."""
 
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body: int) -> None:
+        names = {name for name, _ in scope["headers"]}
+        self._scope, self._receive, self._send, self._max_body = scope, receive, send, max_body
+        self._received, self._complete = 0, not names & {b"content-length", b"transfer-encoding"}
+        self._begun = self._over = False
+
+    async def run(self, app: ASGIApp) -> None:
         try:
-            await self._app(scope, limited, with_headers)
+            await app(self._scope, self._counted, self._answer)
         except Exception:
-            if not over:
+            if not self._over:
                 raise
-        if over and not begun:
-            await self._too_large(send)
+        if self._over and not self._begun:
+            await self.too_large()
 
-    async def _too_large(self, send: Send) -> None:
-        text = f"the request is larger than the limit of {self._max_body} bytes"
-        await _reject(send, 413, text)
+    async def too_large(self) -> None:
+        self._over = False
+        await self.reject(413, f"the request is larger than the limit of {self._max_body} bytes")
+
+    async def reject(self, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        body = json.dumps({"error": text}).encode()
+        start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+        await self._answer({"type": "http.response.start", "status": status, "headers": start})
+        await self._answer({"type": "http.response.body", "body": body})
+
+    async def _counted(self) -> Message:
+        message = await self._receive()
+        self._complete = self._complete or not message.get("more_body")
+        self._received += len(message.get("body", b""))
+        if self._received > self._max_body:
+            self._over = True
+            raise _TooLarge
+        return message
+
+    async def _answer(self, message: Message) -> None:
+        if self._over and not self._begun:
+            return  # what the application says of half a body
+        if message["type"] == "http.response.start":
+            self._begun = True
+            present = {name.lower() for name, _ in message["headers"]}
+            extra = [(name, value) for name, value in _HEADERS.items() if name not in present]
+            if b"cache-control" not in present:
+                extra.append((b"cache-control", b"no-store"))
+            message["headers"] = [*message["headers"], *extra]
+        elif not message.get("more_body") and not self._complete:
+            await self._send({**message, "more_body": True})
+            await self._discard()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def _discard(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self._complete:
+                    message = await self._receive()
+                    self._complete = not message.get("more_body")
 
 
 class _TooLarge(Exception):
     pass
-
-
-async def _reject(send: Send, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    body = json.dumps({"error": text}).encode()
-    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": [*start, *_HEADERS.items()]})
-    await send({"type": "http.response.body", "body": body})

@@ -17,6 +17,9 @@ from luxel.errors import LuxelError
 HEAD_SECONDS = 20.0
 """Seconds within which a connection must have sent the head of a request, or the rest of one that was answered."""
 
+STALLED_SECONDS = 30.0
+"""Seconds within which a client must take what was sent, some 50 kB of it; then its connection is cut."""
+
 KEEP_ALIVE_SECONDS = 30
 
 
@@ -67,11 +70,12 @@ def serve_until_stopped(server: uvicorn.Server, listener: socket.socket) -> None
 class _PromptProtocol(H11Protocol):
     """HTTP/1.1 that closes connections which would be kept open for ever.
 
-    Those whose request does not begin, and those that still send a body which was answered, for instance as too large:
-    closed at once, the client would see a broken connection instead of the answer.
+    Those whose request does not begin, or does not end though it was answered; and those whose client does not read its
+    answer, which stays in memory meanwhile.
     """
 
     _waiting: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -79,7 +83,19 @@ class _PromptProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
