@@ -242,3 +242,26 @@ def test_raw_is_turned_upright(tmp_path: Path) -> None:
     plain = read(write_dng(tmp_path / "a.dng", scene)).pixels
     turned = read(write_dng(tmp_path / "b.dng", scene, orientation=6)).pixels
     np.testing.assert_array_equal(turned, np.rot90(plain, -1))
+
+
+def test_runs_of_the_first_radiance_versions(tmp_path: Path) -> None:
+    """A pixel of mantissas 1, 1, 1 repeats the one before; each further one counts 256 times as much."""
+    height, width = 5, 700
+    colours = np.random.default_rng(2).integers(2, 255, (height, 4), dtype=np.uint8)
+    colours[:, 3] = 129
+    head = f"#?RADIANCE\n\n-Y {height} +X {width}\n".encode()
+    flat = tmp_path / "flat.hdr"
+    flat.write_bytes(head + np.repeat(colours[:, None], width, axis=1).tobytes())
+    runs = bytes([1, 1, 1, (width - 1) % 256, 1, 1, 1, (width - 1) // 256])
+    lines = [colour.tobytes() + runs for colour in colours]
+    old = tmp_path / "old.hdr"
+    old.write_bytes(head + b"".join(lines))
+    np.testing.assert_array_equal(read_linear(old), read_linear(flat))
+    old.write_bytes(head + b"".join(lines) + b"trailing")
+    np.testing.assert_array_equal(read_linear(old), read_linear(flat))
+    old.write_bytes(head + b"".join(lines[:-1]))
+    fails(old, "truncated", "its runs hold 2800 of 3500 pixels")
+    old.write_bytes(head + b"".join(lines[:-1]) + colours[-1].tobytes() + bytes([1, 1, 1, 1, 1, 1, 1, 3]))
+    fails(old, "a run goes beyond the last pixel")
+    old.write_bytes(head + runs + b"".join(lines))
+    fails(old, "begins with a run of no pixel")

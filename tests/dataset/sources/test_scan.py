@@ -56,9 +56,6 @@ def test_bracket_csv_is_believed(tmp_path: Path) -> None:
     (tmp_path / "bracket.csv").write_text("file,exposure_s\n0.jpg,0.01\n1.jpg,0.04\n")
     [scene] = scan_sources([tmp_path])
     assert scene.kind == "bracket"
-    (tmp_path / "bracket.csv").write_text("file,exposure_s\n0.jpg,0.01\nmissing.jpg,0.04\n")
-    with pytest.raises(DatasetError, match=r"missing\.jpg"):
-        scan_sources([tmp_path])
 
 
 def test_raw_is_a_scene_with_simulated_levels(tmp_path: Path) -> None:
@@ -347,3 +344,23 @@ def test_an_unknown_tag_gets_a_suggestion(tmp_path: Path) -> None:
     table.write_text(f"file,light\na.jpg,{light}x\n")
     with pytest.raises(DatasetError, match=str(light)):
         read_tags(table, taxonomy)
+
+
+def test_a_frame_that_is_not_there_costs_its_bracket_that_frame(tmp_path: Path) -> None:
+    light = light_of("astronaut", height=120) * 0.5
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for i, ev in enumerate((-2, 0, 2)):
+            write_jpeg(tmp_path / name / f"f{i}.jpg", frame(light, ev))
+        (tmp_path / name / "bracket.csv").write_text("file,ev\nf0.jpg,-2\nf1.jpg,0\nf2.jpg,2\n")
+    (tmp_path / "one" / "f2.jpg").unlink()
+    said: list[str] = []
+    one, two = scan_sources([tmp_path], warn=said.append)
+    assert (len(one.frames), len(two.frames)) == (3, 3)
+    assert len(said) == 1
+    assert "f2.jpg" in said[0]
+    prepared = prepare_scene(one, short_side=64)
+    assert len(prepared.frames) == 2
+    [(file, reason)] = prepared.dropped
+    assert file == "f2.jpg"
+    assert "no such file" in reason

@@ -30,8 +30,8 @@ def frames_of_csv(path: Path, *, warn: Callable[[str], None] = lambda message: N
 
     path: columns as in COLUMNS, files beside the CSV or below it. Numbers may be fractions ("1/60").
     warn: called with one line that names the columns which are not used.
-    Raises DatasetError with the line: no column "file", an empty or missing file, a file that comes twice, something
-    that is not a positive number (ev may be negative).
+    Raises DatasetError with the line: no column "file", an empty field in it, a file that comes twice, something that
+    is not a positive number (ev may be negative). A file that is not there is no error here.
     """
     table = read_table(path, COLUMNS, warn=warn)
     if "file" not in table.columns:
@@ -73,9 +73,8 @@ def _frame(folder: Path, name: str, where: str) -> Path:
                 break
             file = (exact or alike)[0]
         file = inside(folder, file.relative_to(folder).as_posix() if file != folder else plain, where=where)
-    if not file.is_file():
-        raise DatasetError(f"{where}: {name!r} is not there; write its path from the folder of this file")
-    return file.resolve()
+    # One that is not there is a frame that cannot be read: its bracket loses it with that reason, and no other one.
+    return file.resolve() if file.is_file() else folder.resolve() / plain
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float | None:

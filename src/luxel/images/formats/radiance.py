@@ -67,9 +67,13 @@ def _without_old_runs(path: Path, pixels: bytes, rows: int, columns: int) -> byt
     colour = np.maximum.accumulate(np.where(runs, 0, index))  # the pixel that each place repeats
     power = np.minimum(index - colour - 1, 3)  # of 256; four in a row are more than any picture holds
     counts = np.where(runs, quads[:, 3].astype(np.int64) << (8 * np.maximum(power, 0)), 1)
-    ends = np.minimum(np.cumsum(counts), rows * columns)
-    if ends[-1] < rows * columns:
+    ends = np.cumsum(counts)
+    last = int(np.searchsorted(ends, rows * columns))
+    if last == len(ends):
         raise truncated(path, "HDR", f"its runs hold {ends[-1]} of {rows * columns} pixels")
+    if ends[last] != rows * columns:
+        raise ImageError(f"{printable(path)}: damaged HDR: a run goes beyond the last pixel; copy or export it again")
+    ends, colour = ends[: last + 1], colour[: last + 1]
     return np.repeat(quads[colour], np.diff(ends, prepend=0), axis=0).tobytes()
 
 
