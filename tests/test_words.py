@@ -92,6 +92,15 @@ def test_no_word_is_used_that_the_table_replaces() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
+def test_no_array_is_called_picture() -> None:
+    """`image` is an array, `picture` a photo or its file."""
+    array = re.compile(
+        r"\bpictures?(: (npt\.|Tensor|FloatArray|ByteArray|Array\b)| = (np|torch|images\.read\(.*\.pixels))"
+    )
+    found = [path for path in sorted((ROOT / "src").rglob("*.py")) if array.search(path.read_text(encoding="utf-8"))]
+    assert not found
+
+
 def test_every_allowance_is_needed() -> None:
     words = [Word(entry) for entry in entries(TABLE.read_text(encoding="utf-8"))]
     texts = [path.read_text(encoding="utf-8") for path in files() if path != TABLE]

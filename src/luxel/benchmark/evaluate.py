@@ -129,10 +129,10 @@ def on_development(predictors: dict[str, Predictor], folder: Path) -> dict[str, 
 
 
 def _development_light(path: Path) -> FloatArray:
-    picture = Image.fromarray(images.read(path).pixels)
-    scale = DEVELOPMENT_SHORT_SIDE / min(picture.size)
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return to_linear(as_unit_float(np.asarray(picture.resize(size, Image.Resampling.LANCZOS))))
+    image = Image.fromarray(images.read(path).pixels)
+    scale = DEVELOPMENT_SHORT_SIDE / min(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return to_linear(as_unit_float(np.asarray(image.resize(size, Image.Resampling.LANCZOS))))
 
 
 def summary(

@@ -225,11 +225,11 @@ def _pictures_table(comparison: Comparison, ranks: Sequence[Rank]) -> str:
 
 
 def _webp(file: Path) -> str:
-    picture = Image.fromarray(images.read(file).pixels)
-    if picture.width > SHEET_WIDTH:
-        picture = picture.resize((SHEET_WIDTH, round(picture.height * SHEET_WIDTH / picture.width)))
+    image = Image.fromarray(images.read(file).pixels)
+    if image.width > SHEET_WIDTH:
+        image = image.resize((SHEET_WIDTH, round(image.height * SHEET_WIDTH / image.width)))
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=82, method=3)
+    image.save(buffer, "WEBP", quality=82, method=3)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -124,10 +124,10 @@ class Criteria:
         wanted = self.measures()
         light: npt.NDArray[np.float32] | None = None
         if image is not None and any(measure.metric in ("black", "white") for measure in wanted):
-            picture = np.asarray(image)
-            if picture.shape != (*residual.shape, 3):
-                raise CriteriaError(f"image is {picture.shape} but its map {residual.shape}; give the picture it is of")
-            light = lightness_map(picture)
+            given = np.asarray(image)
+            if given.shape != (*residual.shape, 3):
+                raise CriteriaError(f"image is {given.shape} but its map {residual.shape}; give the picture it is of")
+            light = lightness_map(given)
         measured: dict[Measure, float] = {}
         for name in dict.fromkeys(measure.region for measure in wanted):
             values, brightness, area = residual, light, 1.0

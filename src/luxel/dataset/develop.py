@@ -124,27 +124,27 @@ def develop_bracket(
     dropped = []
     for facts in source.frames:
         try:
-            picture = develop_frame(facts, max_megapixels=max_megapixels)
+            image = develop_frame(facts, max_megapixels=max_megapixels)
         except ImageError as error:
             dropped.append((facts.file.name, str(error).removeprefix(f"{facts.file}: ")))
             continue
-        height, width = picture.shape[:2]
-        read.append((facts, (width, height), [shrink_encoded(picture, side) for side in sides]))
+        height, width = image.shape[:2]
+        read.append((facts, (width, height), [shrink_encoded(image, side) for side in sides]))
     common = Counter(size for _, size, _ in read).most_common(1)[0][0] if read else (0, 0)
-    kept = [(facts, pictures) for facts, size, pictures in read if size == common]
+    kept = [(facts, shrunk) for facts, size, shrunk in read if size == common]
     dropped += [
         (facts.file.name, f"is {size[0]} x {size[1]} pixels, the bracket is {common[0]} x {common[1]}")
         for facts, size, _ in read
         if size != common
     ]
-    return [facts for facts, _ in kept], [[pictures[i] for _, pictures in kept] for i in range(len(sides))], dropped
+    return [facts for facts, _ in kept], [[shrunk[i] for _, shrunk in kept] for i in range(len(sides))], dropped
 
 
-def shrink_encoded(picture: ByteArray, short_side: int) -> ByteArray:
+def shrink_encoded(image: ByteArray, short_side: int) -> ByteArray:
     """A frame averaged down in linear light, as a sensor with larger pixels sees it; smaller ones stay as they are.
 
-    picture: uint8 [H, W, 3], sRGB-encoded. Returns uint8 [h, w, 3].
+    image: uint8 [H, W, 3], sRGB-encoded. Returns uint8 [h, w, 3].
     """
-    if min(picture.shape[:2]) <= short_side:
-        return picture
-    return np.rint(to_srgb(fit_short_side(to_linear(as_unit_float(picture)), short_side)) * 255).astype(np.uint8)
+    if min(image.shape[:2]) <= short_side:
+        return image
+    return np.rint(to_srgb(fit_short_side(to_linear(as_unit_float(image)), short_side)) * 255).astype(np.uint8)

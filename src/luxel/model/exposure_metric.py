@@ -39,7 +39,7 @@ class ExposureResidual(Metric):
     score: Tensor
     over: Tensor
     under: Tensor
-    pictures: Tensor
+    count: Tensor
 
     def __init__(
         self, weights: str | Path | None = None, *, threshold: float = DEFAULT_THRESHOLD, **options: Any
@@ -47,7 +47,7 @@ class ExposureResidual(Metric):
         super().__init__(**options)
         self.threshold = threshold
         self.exposure = ExposureLoss(weights, reduction="none")
-        for name in ("residual", "score", "over", "under", "pictures"):
+        for name in ("residual", "score", "over", "under", "count"):
             # Double precision: millions of small shares must not drown in a large sum.
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -64,7 +64,7 @@ class ExposureResidual(Metric):
         self.score += scores.sum().double()
         self.over += (maps < -self.threshold).float().mean(1).sum().double()
         self.under += (maps > self.threshold).float().mean(1).sum().double()
-        self.pictures += len(images)
+        self.count += len(images)
 
     def compute(self) -> dict[str, Tensor]:
         """The means over all images added, a dict of scalars; nan before the first.
@@ -72,10 +72,10 @@ class ExposureResidual(Metric):
         "residual" is the mean absolute residual, "score" `luxel.residual.people_score`, "over" and "under" the shares
         of the image with r < -threshold and r > threshold.
         """
-        residual = self.residual / self.pictures
+        residual = self.residual / self.count
         return {
             "residual": residual,
-            "score": self.score / self.pictures,
-            "over": self.over / self.pictures,
-            "under": self.under / self.pictures,
+            "score": self.score / self.count,
+            "over": self.over / self.count,
+            "under": self.under / self.count,
         }

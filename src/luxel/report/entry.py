@@ -141,9 +141,9 @@ def _per_mille(values: npt.NDArray[np.float32], bins: int, low: float, high: flo
 def _webp(pixels: npt.NDArray[np.uint8], quality: int | None = None) -> bytes:
     """WebP bytes of [H, W, 3] or [H, W]. quality: lossy, 0 to 100; None is lossless."""
     buffer = io.BytesIO()
-    picture = Image.fromarray(pixels)
+    image = Image.fromarray(pixels)
     if quality is None:
-        picture.save(buffer, "WEBP", lossless=True, quality=60, method=4)
+        image.save(buffer, "WEBP", lossless=True, quality=60, method=4)
     else:
-        picture.save(buffer, "WEBP", quality=quality, method=3)
+        image.save(buffer, "WEBP", quality=quality, method=3)
     return buffer.getvalue()

@@ -81,8 +81,8 @@ def load_scene(source: Source, root: Path, *, short_side: int, rules: ZoneRules 
     """Linear light of a source and its reference, short side `short_side`; everything random comes from its seed."""
     rng = np.random.default_rng(source.seed)
     if source.kind == "photo":
-        picture = as_unit_float(images.read(root / source.file).pixels)
-        linear, ceiling, name = fit_short_side(to_linear(picture), short_side), PHOTO_CEILING, source.file
+        image = as_unit_float(images.read(root / source.file).pixels)
+        linear, ceiling, name = fit_short_side(to_linear(image), short_side), PHOTO_CEILING, source.file
     else:
         aspect = ASPECTS[rng.integers(len(ASPECTS))]
         height, width = round(short_side * max(1, 1 / aspect)), round(short_side * max(1, aspect))

@@ -80,12 +80,12 @@ def capture(linear: npt.NDArray[np.float32], camera: Camera, rng: np.random.Gene
     encoded = to_srgb(balanced)
     if camera.contrast:
         encoded = tone_curve(encoded, camera.contrast)
-    picture = np.rint(encoded * 255).astype(np.uint8)
-    return picture if camera.jpeg is None else through_jpeg(picture, camera.jpeg)
+    image = np.rint(encoded * 255).astype(np.uint8)
+    return image if camera.jpeg is None else through_jpeg(image, camera.jpeg)
 
 
-def through_jpeg(picture: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+def through_jpeg(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
     """A picture after JPEG compression and decoding in memory; uint8 [H, W, 3] to the same."""
     buffer = BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))

@@ -16,7 +16,7 @@ def test_a_spectrum_comes_back_as_the_picture(size: tuple[int, int]) -> None:
     x = torch.randn(2, 3, *size)
     amplitude, phase = fecnet.polar(fecnet.spectrum(x))
     assert (amplitude > 0).all()
-    found = fecnet.picture(fecnet.from_polar(amplitude, phase), size)
+    found = fecnet.image_of(fecnet.from_polar(amplitude, phase), size)
     torch.testing.assert_close(found, x, atol=1e-4, rtol=1e-4)
 
 

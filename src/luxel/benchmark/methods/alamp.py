@@ -105,8 +105,8 @@ def cut(image: Tensor, corners: Tensor, side: int) -> Tensor:
     steps = torch.arange(side, device=image.device)
     rows = (corners[..., 0, None] + steps)[..., :, None]
     columns = (corners[..., 1, None] + steps)[..., None, :]
-    picture = torch.arange(len(image), device=image.device).view(-1, 1, 1, 1)
-    return image.permute(0, 2, 3, 1)[picture, rows, columns].permute(0, 1, 4, 2, 3)
+    item = torch.arange(len(image), device=image.device).view(-1, 1, 1, 1)
+    return image.permute(0, 2, 3, 1)[item, rows, columns].permute(0, 1, 4, 2, 3)
 
 
 def layout(image: Tensor, corners: Tensor, side: int) -> Tensor:

@@ -132,10 +132,10 @@ class Interaction(nn.Module):
         size = x.shape[-2:]
         frequency = self.frequency1(spectrum(self.enter(x)))
         spatial = x + self.spatial1(x)
-        spatial = spatial + self.to_spatial(picture(frequency, size))
+        spatial = spatial + self.to_spatial(image_of(frequency, size))
         frequency = self.frequency2(frequency + spectrum(self.to_frequency(spatial)))
         spatial = spatial + self.spatial2(spatial)
-        return x + cast(Tensor, self.merge(torch.cat([spatial, picture(frequency, size)], 1)))
+        return x + cast(Tensor, self.merge(torch.cat([spatial, image_of(frequency, size)], 1)))
 
 
 class FrequencyUnit(nn.Module):
@@ -184,7 +184,7 @@ def spectrum(x: Tensor) -> Tensor:
     return torch.complex(frequency.real, frequency.imag.masked_fill(real, 0.0))
 
 
-def picture(frequency: Tensor, size: tuple[int, ...]) -> Tensor:
+def image_of(frequency: Tensor, size: tuple[int, ...]) -> Tensor:
     """The real maps [B, C, H, W] of a half spectrum. size: H and W, which an odd W could not do without."""
     return cast(Tensor, torch.fft.irfft2(frequency, s=size))
 
@@ -206,7 +206,7 @@ def from_polar(amplitude: Tensor, phase: Tensor) -> Tensor:
 def exchange_amplitude(structure: Tensor, light: Tensor) -> Tensor:
     """The picture with the phases of one and the amplitudes of the other: two [B, C, H, W] to the same shape."""
     amplitude, phase = polar(spectrum(light))[0], polar(spectrum(structure))[1]
-    return picture(from_polar(amplitude, phase), structure.shape[-2:])
+    return image_of(from_polar(amplitude, phase), structure.shape[-2:])
 
 
 def network(*, tiny: bool = False) -> FeatureNetwork:

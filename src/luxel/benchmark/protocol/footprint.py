@@ -61,17 +61,17 @@ def footprint(model: nn.Module, device: torch.device) -> Footprint:
     """
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     model = model.to(device).eval()
-    picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
+    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
     before = _held(device)
     _forget_peak(device)
     times: list[float] = []
     started = time.perf_counter()
     with torch.inference_mode():
-        model(picture)
+        model(image)
         while len(times) < RUNS and (not times or time.perf_counter() - started < LONGEST):
             _wait(device)
             begin = time.perf_counter()
-            model(picture)
+            model(image)
             _wait(device)
             times.append(time.perf_counter() - begin)
     grown = max(0, _peak(device) - before)  # activations: the weights were held before

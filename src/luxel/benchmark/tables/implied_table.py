@@ -64,8 +64,8 @@ def scene_light(path: Path, level_zero: float) -> FloatArray:
     level_zero: stops of P0 beyond the file; -0.5 for renders whose EV 0 is half a stop darker than the file.
     Returns float32 [256, 256, 3], 1.0 = saturation at EV 0.
     """
-    picture = Image.fromarray(images.read(path).pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(to_linear(as_unit_float(np.asarray(picture))) * np.float32(2.0**level_zero))
+    image = Image.fromarray(images.read(path).pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(to_linear(as_unit_float(np.asarray(image))) * np.float32(2.0**level_zero))
 
 
 def reference_candidates() -> dict[str, Callable[[npt.NDArray[np.float32]], FloatArray]]:

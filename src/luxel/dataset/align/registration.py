@@ -48,11 +48,11 @@ def find_features(frame: npt.NDArray[np.uint8]) -> Keypoints:
     frame: uint8 [H, W, 3]. They are looked for at a short side of at most FEATURE_SIDE: sharp enough, and fast.
     """
     small = tones(frame, FEATURE_SIDE)
-    picture = np.rint(ranks(small.lightness, small.seen) * 255).astype(np.uint8)
-    points, words = cv2.SIFT.create(_FEATURES).detectAndCompute(picture, small.seen.astype(np.uint8))
+    image = np.rint(ranks(small.lightness, small.seen) * 255).astype(np.uint8)
+    points, words = cv2.SIFT.create(_FEATURES).detectAndCompute(image, small.seen.astype(np.uint8))
     if not points:
         return Keypoints(np.zeros((0, 2), dtype=np.float32), np.zeros((0, 128), dtype=np.float32))
-    scale = np.array(frame.shape[1::-1], dtype=np.float32) / np.array(picture.shape[::-1], dtype=np.float32)
+    scale = np.array(frame.shape[1::-1], dtype=np.float32) / np.array(image.shape[::-1], dtype=np.float32)
     places = np.array([p.pt for p in points], dtype=np.float32)
     return Keypoints(((places + 0.5) * scale - 0.5).astype(np.float32), np.asarray(words, dtype=np.float32))
 

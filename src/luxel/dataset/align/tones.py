@@ -62,14 +62,14 @@ def tones(frame: npt.NDArray[np.generic], short_side: int | None = None) -> Tone
 
     frame: [H, W, 3] sRGB-encoded, uint8, uint16 or float in [0, 1].
     """
-    picture = as_unit_float(frame)
-    height, width = picture.shape[:2]
+    image = as_unit_float(frame)
+    height, width = image.shape[:2]
     scale = 1.0 if short_side is None else short_side / min(height, width)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = to_srgb(cv2.resize(to_linear(picture), size, interpolation=cv2.INTER_AREA))
-    light = lightness(picture)
-    return Tones(light, (light > DARKEST) & (picture.max(axis=-1) < BRIGHTEST))
+        image = to_srgb(cv2.resize(to_linear(image), size, interpolation=cv2.INTER_AREA))
+    light = lightness(image)
+    return Tones(light, (light > DARKEST) & (image.max(axis=-1) < BRIGHTEST))
 
 
 def ranks(values: npt.NDArray[np.float32], among: Mask) -> FloatArray:

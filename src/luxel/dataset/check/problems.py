@@ -78,12 +78,12 @@ def read_pixels(
     return pixels
 
 
-def difference_hash(picture: npt.NDArray[np.uint8]) -> Mask:
+def difference_hash(image: npt.NDArray[np.uint8]) -> Mask:
     """Which of 16 x 16 cells is darker than its right neighbour: uint8 [H, W, 3] to bool [256].
 
     It hardly changes with size, compression or exposure, so that equal hashes mean the same picture.
     """
-    grey = Image.fromarray(np.rint(lightness(picture) * 255).astype(np.uint8))
+    grey = Image.fromarray(np.rint(lightness(image) * 255).astype(np.uint8))
     cells = np.asarray(grey.resize((17, 16), Image.Resampling.BOX), dtype=np.int16)
     return np.asarray(cells[:, 1:] > cells[:, :-1]).ravel()
 

@@ -188,11 +188,11 @@ def _copy_picture(source: Path, target: Path, side: int | None) -> None:
 
 
 def _fit_picture(source: Path, target: Path, shape: Sequence[int]) -> None:
-    picture = read_bytes_image(source)
-    if picture.shape[:2] == tuple(shape) and source.suffix.lower() == ".png":
+    image = read_bytes_image(source)
+    if image.shape[:2] == tuple(shape) and source.suffix.lower() == ".png":
         _copy(source, target)
     else:
-        images.write(target, picture if picture.shape[:2] == tuple(shape) else stretch(picture, shape))
+        images.write(target, image if image.shape[:2] == tuple(shape) else stretch(image, shape))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -98,12 +98,12 @@ class Label:
     flags: ByteArray
 
 
-def clipped_share(picture: ByteArray, clipped: int) -> FloatArray:
+def clipped_share(image: ByteArray, clipped: int) -> FloatArray:
     """How much of a pixel's lightness is in clipped channels: uint8 [H, W, 3] to float32 [H, W] in [0, 1].
 
     clipped: channel value from which a channel counts.
     """
-    return np.asarray((picture >= clipped) @ np.asarray(LIGHTNESS_WEIGHTS, dtype=np.float32))
+    return np.asarray((image >= clipped) @ np.asarray(LIGHTNESS_WEIGHTS, dtype=np.float32))
 
 
 def light_sources(darkest: ByteArray, *, white_only: bool = False, rules: LabelRules = LabelRules()) -> Mask:

@@ -98,12 +98,12 @@ class Tagger:
             remedy = "" if download else "; a name that is not in the cache yet needs --download"
             raise DatasetError(f"{checkpoint}: cannot be loaded as CLIP by transformers: {reason}{remedy}") from error
 
-    def __call__(self, picture: npt.NDArray[np.uint8]) -> dict[str, dict[str, float]]:
+    def __call__(self, image: npt.NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Probability of every name of the axes "scene" and "light"; each axis sums to 1.
 
-        picture: uint8 [H, W, 3], sRGB-encoded.
+        image: uint8 [H, W, 3], sRGB-encoded.
         """
-        inputs = self._prepare(images=picture, return_tensors="pt", input_data_format="channels_last")
+        inputs = self._prepare(images=image, return_tensors="pt", input_data_format="channels_last")
         image = _unit(self._network.get_image_features(**inputs).pooler_output.numpy())[0]
         scale = float(self._network.logit_scale.exp())
         return {
