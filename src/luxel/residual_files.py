@@ -93,7 +93,7 @@ def read_npy(path: Path, *, kind: type[LuxelError] = ImageError) -> npt.NDArray[
     except FileNotFoundError as error:
         raise kind(f"{path}: no such file") from error
     except Exception as error:  # NumPy evaluates the header as Python, so that a damaged one raises nearly anything
-        reason = " ".join(str(error).split())[:120]
+        reason = "it holds Python objects" if "pickle" in str(error) else " ".join(str(error).split())[:120]
         raise kind(f"{path}: cannot be read as a NumPy array: {reason}") from error
 
 

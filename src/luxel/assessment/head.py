@@ -92,7 +92,9 @@ def load_head(path: str | Path) -> Head:
             arrays = {name: np.asarray(stored[name], dtype=np.float32) for name in _ARRAYS}
         version, trained_on = facts["format"], str(facts["trained_on"])
     except Exception as error:  # NumPy and zipfile raise half a dozen types for a damaged file.
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        # NumPy's advice for a file with Python objects is to run them.
+        reason = "it holds Python objects" if "pickle" in str(error) else " ".join(str(error).split())[:100]
+        reason = reason or type(error).__name__
         raise WeightsError(f"{path}: not a head of luxel ({reason}); give a file that luxel train wrote") from error
     if version != FORMAT:
         raise WeightsError(f"{path}: a head of format {version}, this luxel reads {FORMAT}; train it again")

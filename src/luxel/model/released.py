@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from luxel.errors import LuxelError, WeightsError
+from luxel.model.torch_files import read_torch
 from luxel.photometry import FloatArray
 
 SIDE = 256
@@ -263,11 +264,7 @@ def load_released(path: str | Path, *, device: str = "cpu") -> Released:
     place = Path(path)
     if not place.is_file():
         raise WeightsError(f"{place}: no such file; give the authors' released checkpoint (*.pth)")
-    try:
-        state = torch.load(place, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types here, by how the file is broken
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(f"{place}: not a checkpoint torch can read ({reason}); give the authors' *.pth") from error
+    state = read_torch(place, remedy="give the authors' *.pth")
     if not isinstance(state, dict):
         raise WeightsError(f"{place}: holds a {type(state).__name__}, not a state dict; give the authors' *.pth")
     unused = {name: state.pop(name) for name in UNUSED if name in state}

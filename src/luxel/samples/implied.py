@@ -11,6 +11,7 @@ They serve twice: development scenes are measured against them, and training sce
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from luxel.errors import DatasetError, LuxelError
 from luxel.filters.guided import guided_filter
 from luxel.jobs.atomic import writing_file
 from luxel.photometry import FloatArray, as_unit_float, lightness
+from luxel.residual_files import read_npy
 from luxel.samples.scenes import SceneStore
 from luxel.samples.store import Store
 
@@ -78,8 +80,8 @@ def stored_implied_reference(
     Raises LuxelError when the folder cannot be written.
     """
     path = _stored_name(linear, folder, evs)
-    if path.is_file():
-        return np.asarray(np.load(path), dtype=np.float32)
+    with suppress(LuxelError):  # not there yet, or damaged: made again
+        return read_npy(path, kind=LuxelError).astype(np.float32)
     reference = implied_reference(predict, linear, evs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +124,7 @@ class ImpliedScenes(SceneStore):
     def window(self, i: int, rows: slice, columns: slice) -> tuple[FloatArray, FloatArray]:
         """A window of scene i: linear light [h, w, 3] and reference lightness [h, w], float32."""
         linear, reference = super().window(i, slice(None), slice(None))
-        implied = np.load(self.stored[i]).astype(np.float32)
+        implied = read_npy(self.stored[i], kind=DatasetError).astype(np.float32)
         return linear[rows, columns], with_detail(implied, reference)[rows, columns]
 
 

@@ -7,6 +7,7 @@ import torch
 
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import writing_file
+from luxel.model.torch_files import read_torch
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -21,10 +22,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """The state written by `save_checkpoint`, on the CPU; LuxelError if the file is damaged."""
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for a damaged file
-        raise LuxelError(f"{path}: checkpoint cannot be read ({_reason(error)}); delete it to start again") from error
+    state = read_torch(path, remedy="delete it to start again", kind=LuxelError)
+    if not isinstance(state, dict):
+        raise LuxelError(f"{path}: holds a {type(state).__name__}, not a checkpoint; delete it to start again")
     return state
 
 

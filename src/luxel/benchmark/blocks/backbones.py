@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from luxel.errors import WeightsError
+from luxel.model.torch_files import read_torch
 
 WRAPPERS = ("state_dict", "model")
 """Names under which training scripts file the weights inside a checkpoint."""
@@ -92,14 +93,12 @@ def initialise(module: nn.Module) -> None:
 def _read(path: Path) -> object:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; give weights as .safetensors or .pth")
+    if path.suffix != ".safetensors":
+        return read_torch(path, remedy="give a state dict with tensors only")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a safetensors file ({error})") from error
-    except Exception as error:  # torch names no class of its own for a damaged or unsafe file
-        raise WeightsError(f"{path}: not a plain state dict ({type(error).__name__}); save only its tensors") from error
 
 
 def _bare(content: object) -> dict[str, torch.Tensor]:
