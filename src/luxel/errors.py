@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "heif": {"pillow_heif": "pillow-heif"},
     "openvino": {"openvino": "openvino"},
     "parquet": {"pyarrow": "pyarrow"},
+    "remote": {"fsspec": "fsspec"},
     "torch": {"torch": "torch", "onnx": "onnx"},
     "dataset": _DATASET,
     "train": _DATASET

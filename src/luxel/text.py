@@ -5,7 +5,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -61,12 +61,26 @@ def csv_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     >>> csv_table(("file", "score"), [{"file": "=a.jpg", "score": 0.1}])
     "file,score\n'=a.jpg,0.1\n"
     """
+    return "".join(csv_lines(columns, rows))
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    r"""The lines of `csv_table`, the header first, each as its row comes.
+
+    columns, rows: as in `csv_table`.
+
+    >>> list(csv_lines(("file", "score"), [{"file": "a.jpg", "score": 0.1}]))
+    ['file,score\n', 'a.jpg,0.1\n']
+    """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
+    yield stream.getvalue()
     for row in rows:
+        stream.seek(0)
+        stream.truncate()
         writer.writerow({c: csv_cell(printable(v) if isinstance(v, str) else v) for c, v in row.items()})
-    return stream.getvalue()
+        yield stream.getvalue()
 
 
 def _shown(character: str) -> str:

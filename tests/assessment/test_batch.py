@@ -21,7 +21,8 @@ from luxel.assessment.journal import FILE_NAME, Journal, Row, Stamp
 from luxel.cli.assess import print_results
 from luxel.draw.files import MAP_KINDS
 from luxel.errors import LuxelError, WeightsError
-from luxel.jobs.find import OWN_ENDINGS, Found
+from luxel.jobs.file_list import Found
+from luxel.jobs.find import OWN_ENDINGS
 from stand_ins.onnx_files import global_mean, grey_target
 from stand_ins.searching import images_in
 
@@ -355,9 +356,15 @@ def rows(tmp_path: Path, settings: Settings) -> list[Row]:
     return list(Run(images_in([str(tmp_path / "in")]), settings).rows())
 
 
+def write_table(file: tables.TableFile, rows: list[Row]) -> None:
+    with file:
+        for row in rows:
+            file.add(row)
+
+
 def test_csv_and_parquet_hold_the_same_values(tmp_path: Path, rows: list[Row]) -> None:
-    tables.write_csv(rows, tmp_path / "r.csv")
-    tables.write_parquet(rows, tmp_path / "r.parquet")
+    write_table(tables.CsvFile(tmp_path / "r.csv"), rows)
+    write_table(tables.ParquetFile(tmp_path / "r.parquet"), rows)
     from_csv = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text(encoding="utf-8"))))
     table = pq.read_table(tmp_path / "r.parquet")
     assert table.column_names == list(tables.COLUMNS) == list(from_csv[0])
@@ -381,21 +388,21 @@ def test_the_table_names_the_shared_folder_once(capsys: pytest.CaptureFixture[st
 
 
 def test_all_failed_still_gives_typed_columns(tmp_path: Path) -> None:
-    tables.write_parquet([{"path": "a", "outputs": {}, "error": "no"}], tmp_path / "r.parquet")
+    write_table(tables.ParquetFile(tmp_path / "r.parquet"), [{"path": "a", "outputs": {}, "error": "no"}])
     assert str(pq.read_schema(tmp_path / "r.parquet").field("score").type) == "double"
 
 
 def test_a_failed_write_leaves_the_old_table(tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    tables.write_csv(rows, tmp_path / "r.csv")
+    write_table(tables.CsvFile(tmp_path / "r.csv"), rows)
     before = (tmp_path / "r.csv").read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    for write in (tables.write_csv, tables.write_parquet):
+    for file in (tables.CsvFile(tmp_path / "r.csv"), tables.ParquetFile(tmp_path / "r.parquet")):
         with pytest.raises(LuxelError, match="No space left"):
-            write(rows[:1], tmp_path / ("r.csv" if write is tables.write_csv else "r.parquet"))
+            write_table(file, rows[:1])
     assert (tmp_path / "r.csv").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "r.csv"]
 
@@ -411,5 +418,5 @@ def test_a_file_name_that_is_not_text_goes_through(tmp_path: Path, settings: Set
     (row,) = run().rows()
     assert row["error"] is None
     assert run(resume=True).earlier == 1
-    tables.write_parquet([row], tmp_path / "r.parquet")
+    write_table(tables.ParquetFile(tmp_path / "r.parquet"), [row])
     assert pq.read_table(tmp_path / "r.parquet")["path"][0].as_py().endswith("caf\\xe9.png")

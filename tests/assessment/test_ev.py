@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from luxel.assessment.ev import LIMIT, Advice, advice_text, recommended_ev
 from luxel.assessment.meter import Bracket, Light
-from luxel.assessment.tables import csv_text
+from luxel.assessment.tables import csv_lines
 from luxel.cli.assess import print_results
 from luxel.photometry import expose, lightness, to_linear, to_srgb
 from luxel.residual import people_score
@@ -172,7 +172,7 @@ def test_tables_show_that_there_is_no_advice(capsys: pytest.CaptureFixture[str])
     row |= {"ev": None, "ev_bound": "exact", "error": None}
     print_results([row])
     assert capsys.readouterr().out.split()[-1] == "-"
-    assert csv_text([row]).splitlines()[1] == "a.png,9,9,3.0,0.4,0.0,1.0,,exact,,,,,,,"
+    assert list(csv_lines([row]))[1] == "a.png,9,9,3.0,0.4,0.0,1.0,,exact,,,,,,,\n"
     bounded = row | {"ev": 6.0, "ev_bound": "at least"}
     print_results([bounded])
     assert capsys.readouterr().out.rstrip().endswith(">= +6.0")

@@ -11,7 +11,7 @@ from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.batch import Settings, assess_one
 from luxel.filters.shrink import block_means
-from luxel.jobs.find import Found
+from luxel.jobs.file_list import Found
 from luxel.photometry import expose, to_linear, to_srgb
 
 Array = np.ndarray

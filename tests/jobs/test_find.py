@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from luxel import images
 from luxel.assessment.assessor import Assessor
 from luxel.cli import app
-from luxel.jobs.find import OUTPUT_ENDINGS, find
+from luxel.jobs.file_list import OUTPUT_ENDINGS
+from luxel.jobs.find import find
 from luxel.residual_files import ENDINGS
 from stand_ins.searching import images_in
 

@@ -186,7 +186,7 @@ class Assessment:
         have its name, ValueError for an unknown palette or a limit outside (0, 1].
         """
         from luxel.draw.files import MapStyle, write_maps
-        from luxel.jobs.find import OUTPUT_ENDINGS
+        from luxel.jobs.file_list import OUTPUT_ENDINGS
 
         name = stem or (self.path.stem if self.path else "assessment")
         if Path(name).name != name:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -11,14 +11,16 @@ from typing import Literal
 import luxel
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.head import load_head
-from luxel.assessment.journal import Journal, Row, Stamp
+from luxel.assessment.journal import FILE_NAME, Journal, Row, Stamp, key_of
 from luxel.draw import heatmap
 from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
 from luxel.images import ReadOptions
 from luxel.jobs.cores import process_count, usable_cores
-from luxel.jobs.find import Found, free_name, overwritten_input
+from luxel.jobs.file_list import FileList, Found, free_name
+from luxel.jobs.find import overwritten_input
 from luxel.jobs.processes import TaskError, results
+from luxel.jobs.remote import fetch
 from luxel.residual import DEFAULT_THRESHOLD, SCORE_VERSION
 
 
@@ -27,9 +29,9 @@ class Settings:
     """Everything besides the picture itself that decides a row and its files.
 
     weights: ONNX file, None for the shipped ones.
-    outputs: kinds of `find.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture, with
-        legend), "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the picture's
-        size, 16-bit PNG, see `luxel.residual_files`).
+    outputs: kinds of `file_list.OUTPUT_ENDINGS` to write: "heatmap" (with legend), "tinted" (heat map over the picture,
+        with legend), "overlay" (picture, heat map and tinted picture side by side), "residual" (the map at the
+        picture's size, 16-bit PNG, see `luxel.residual_files`).
     full_size: the first three at the picture's size too, not at a screen's.
     limit: in (0, 1]; every pixel with |r| >= limit has the full colour in the first three.
     head: file of a fine-tuned score.
@@ -75,7 +77,7 @@ class Settings:
 
 
 class Run:
-    """One run over a list of pictures.
+    """One run over a list of pictures, of any length: memory holds the pictures in work only.
 
     `earlier`: how many rows an earlier run already has. `rows()` does the rest.
     """
@@ -92,8 +94,8 @@ class Run:
     ) -> None:
         """Plans the run; assesses nothing yet.
 
-        pictures: from `find`. out: folder for results.jsonl and the files of `settings.outputs`. jobs: processes;
-        1 works in this one, 0 is one per usable core.
+        pictures: from `find`, which may be renamed here. out: folder for results.jsonl and the files of
+        `settings.outputs`. jobs: processes; 1 works in this one, 0 is one per usable core.
         resume: keep the rows in out/results.jsonl whose file (path, size, time) and settings
         (weights too) are unchanged and whose outputs are still there; failed pictures are tried again.
         timeout: seconds that one picture may take, in a process of its own that is ended then; None: no limit.
@@ -106,20 +108,17 @@ class Run:
             raise LuxelError(f"{hit}: would be overwritten, but is one of the pictures; choose another --out folder")
         self._settings = settings
         self._out = out
-        self._jobs = process_count(jobs, len(pictures))
         self._timeout = timeout
         # Made before anything is written: unusable weights must not cost an earlier run's results.
         self._assessor = settings.assessor()
-        fingerprint = settings.fingerprint(self._assessor.weights.sha256)
+        self._fingerprint = settings.fingerprint(self._assessor.weights.sha256)
         self._journal = Journal(out, resume=resume) if out is not None else None
-        self._stamps = [Stamp.of(picture.path, fingerprint, picture.name) for picture in pictures]
-        self._pictures = self._named_apart(pictures)
-        self._kept = {
-            n: {**row, "path": str(picture.path)}
-            for n, picture in enumerate(self._pictures)
-            if (row := self._standing(self._stamps[n]))
-        }
-        self.earlier = len(self._kept)
+        self._pictures = pictures if isinstance(pictures, FileList) else FileList(pictures)
+        self.earlier = 0
+        if resume:
+            self._name_apart()
+            self.earlier = sum(map(self._stands, self._pictures))
+        self._jobs = process_count(jobs, len(self._pictures) - self.earlier)
 
     def rows(self) -> Generator[Row]:
         """One row per picture, in the order of the pictures, each as soon as it and all before it are done.
@@ -128,61 +127,94 @@ class Run:
         come, whatever their order, and are put in order there at the end. Raises LuxelError when the run cannot
         continue: weights that fail, a disk that is full.
         """
-        todo = [n for n in range(len(self._pictures)) if n not in self._kept]
-        ready = dict(self._kept)
+        ahead = _Ahead()
         following = 0
         try:
-            for place, row in self._assessed([self._pictures[n] for n in todo]):
-                index = todo[place]
+            for place, result in self._assessed(self._to_do(ahead)):
+                index, picture, stamp = ahead.in_work.pop(place)
+                row = _failure(picture, result.reason) if isinstance(result, TaskError) else result
                 if self._journal is not None:
-                    self._journal.append(self._stamps[index], row)
-                ready[index] = row
-                while following in ready:
-                    yield ready.pop(following)
+                    self._journal.append(stamp, row)
+                ahead.ready[index] = row
+                while following < ahead.first_open():
+                    yield ahead.ready.pop(following) if following in ahead.ready else self._kept(following)
                     following += 1
-            while following in ready:
-                yield ready.pop(following)
-                following += 1
+            for index in range(following, len(self._pictures)):
+                yield self._kept(index)
             if self._journal is not None:
-                self._journal.finish([stamp.file for stamp in self._stamps])
+                self._journal.finish(map(key_of, self._pictures))
         finally:
             if self._journal is not None:
                 self._journal.close()
 
-    def _assessed(self, pictures: list[Found]) -> Iterator[tuple[int, Row]]:
-        if not pictures or (self._timeout is None and (self._jobs == 1 or len(pictures) < 2)):
-            for n, picture in enumerate(pictures):
-                yield n, assess_one(picture, self._settings, self._assessor, self._out)
+    def _to_do(self, ahead: "_Ahead") -> Iterator[Found]:
+        """The pictures without an earlier row that stands; notes them as they are handed out."""
+        place = 0
+        for index, picture in enumerate(self._pictures):
+            stands = self.earlier > 0 and self._stands(picture)
+            ahead.reached = index + 1
+            if not stands:
+                # Taken before the file is read: one that changes meanwhile is assessed again by the next run.
+                ahead.in_work[place] = (index, picture, Stamp.of(picture, self._fingerprint))
+                place += 1
+                yield picture
+
+    def _assessed(self, pictures: Iterator[Found]) -> Iterator[tuple[int, Row | TaskError]]:
+        if self._timeout is None and self._jobs == 1:
+            for place, picture in enumerate(pictures):
+                yield place, assess_one(picture, self._settings, self._assessor, self._out)
             return
-        jobs = min(self._jobs, len(pictures))
-        start = partial(_in_worker, self._settings, self._out, max(1, usable_cores() // jobs))
-        for n, result in results(pictures, start, jobs=jobs, timeout=self._timeout):
-            yield n, _failure(pictures[n], result.reason) if isinstance(result, TaskError) else result
+        start = partial(_in_worker, self._settings, self._out, max(1, usable_cores() // self._jobs))
+        yield from results(pictures, start, jobs=self._jobs, timeout=self._timeout)
 
-    def _standing(self, stamp: Stamp) -> Row | None:
-        """The earlier row of a picture if nothing that decides it has changed."""
-        entry = self._journal.earlier(stamp.file) if self._journal is not None else None
-        if entry is None or self._out is None or entry[0] != stamp:
-            return None
+    def _stands(self, picture: Found) -> bool:
+        """Whether a picture has an earlier row, and nothing that decides it has changed."""
+        entry = self._journal.earlier(key_of(picture)) if self._journal is not None else None
+        if entry is None or self._out is None or entry[0] != Stamp.of(picture, self._fingerprint):
+            return False
         row = entry[1]
-        written = row.get("outputs", {}).values()
-        return row if not row["error"] and all((self._out / file).exists() for file in written) else None
+        return not row["error"] and all((self._out / file).exists() for file in row.get("outputs", {}).values())
 
-    def _named_apart(self, pictures: Sequence[Found]) -> list[Found]:
-        """The pictures, under output names that no other picture's earlier row in this folder holds.
+    def _kept(self, index: int) -> Row:
+        picture = self._pictures[index]
+        entry = self._journal.earlier(key_of(picture)) if self._journal is not None else None
+        if entry is None:
+            raise LuxelError(f"{picture.source}: its earlier row has gone from {FILE_NAME}; run again with --resume")
+        return {**entry[1], "path": picture.source}
+
+    def _name_apart(self) -> None:
+        """Gives the pictures output names that no other picture's earlier row in this folder holds.
 
         A picture with an earlier row keeps the name it had there.
         """
-        if self._journal is None:
-            return list(pictures)
-        taken = {stamp.name.lower() for stamp in self._journal.stamps()}
-        named = []
-        for n, picture in enumerate(pictures):
-            entry = self._journal.earlier(self._stamps[n].file)
-            name = free_name(picture.name, taken) if entry is None else entry[0].name
-            named.append(replace(picture, name=name))
-            self._stamps[n] = replace(self._stamps[n], name=name)
-        return named
+        journal, pictures = self._journal, self._pictures
+        if journal is None:
+            return
+        for index, picture in enumerate(pictures):
+            name = journal.name_of(key_of(picture))
+            if name is None:
+                name = picture.name
+                if journal.has_name(name):
+                    name = free_name(name, lambda free: journal.has_name(free) or pictures.has_name(free))
+            if name != picture.name:
+                pictures.rename(index, name)
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What is known beyond the row that comes next.
+
+    reached: how many pictures were looked at. in_work: by number of the task, a picture's place in the list, the
+    picture and its stamp. ready: rows, by place, that wait for those before them.
+    """
+
+    reached: int = 0
+    in_work: dict[int, tuple[int, Found, Stamp]] = field(default_factory=dict)
+    ready: dict[int, Row] = field(default_factory=dict)
+
+    def first_open(self) -> int:
+        """The first place whose row is not known yet."""
+        return min((index for index, _, _ in self.in_work.values()), default=self.reached)
 
 
 def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path | None) -> Row:
@@ -196,14 +228,17 @@ def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path
     `error` (None, or one line when the picture cannot be assessed or its files not be written; then no values).
     Raises LuxelError when nothing can be assessed any more (weights) or written (`out`).
     """
+    data = b""
     try:
-        assessment = assessor.assess(picture.path, full_size=bool(settings.outputs))
+        if picture.url is not None:
+            data = fetch(picture.url)
+        assessment = assessor.assess(data or picture.path, full_size=bool(settings.outputs))
         files = {} if out is None else {kind: picture.output(out, kind) for kind in settings.outputs}
         write_maps(files, assessment.image, assessment.residual, style=settings.style, caption=assessment.caption())
     except Exception as error:
-        return _failure(picture, reason_of(error, picture.path))
+        return _failure(picture, reason_of(error, picture.source).removeprefix(f"{len(data)} bytes: "))
     outputs = {kind: picture.output(Path(), kind).as_posix() for kind in files}
-    return {**assessment.to_dict(), "path": str(picture.path), "outputs": outputs, "error": None}
+    return {**assessment.to_dict(), "path": picture.source, "outputs": outputs, "error": None}
 
 
 def _in_worker(settings: Settings, out: Path | None, threads: int) -> Callable[[Found], Row]:
@@ -212,4 +247,4 @@ def _in_worker(settings: Settings, out: Path | None, threads: int) -> Callable[[
 
 
 def _failure(picture: Found, reason: str) -> Row:
-    return {"path": str(picture.path), "outputs": {}, "error": reason}
+    return {"path": picture.source, "outputs": {}, "error": reason}

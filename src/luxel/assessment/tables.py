@@ -2,15 +2,20 @@
 
 import json
 import os
-import statistics
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+import numpy as np
+
+from luxel import text
 from luxel.assessment.journal import Row
-from luxel.errors import MissingExtraError, missing_packages
-from luxel.jobs.atomic import write_file
-from luxel.text import csv_table, printable
+from luxel.errors import LuxelError, MissingExtraError, missing_packages
+from luxel.jobs.atomic import writing_file
+from luxel.text import printable
 
 COLUMNS: dict[str, type] = {
     "path": str,
@@ -41,6 +46,9 @@ heatmap, overlay, residual: files written, relative to the output folder. error:
 """
 
 
+GROUP_ROWS = 10_000
+"""Rows of a Parquet file that are written together."""
+
 _REMEDY = "the rows are safe in results.jsonl"
 
 
@@ -58,47 +66,165 @@ def json_line(row: Row) -> str:
     return json.dumps(row, allow_nan=False)
 
 
-def csv_text(rows: Sequence[Row]) -> str:
-    r"""Rows as CSV with a header line, "\n" line ends; numbers with all their digits, empty cells for no value.
+def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
+    r"""Rows as CSV, line by line as they come: a header, "\n" line ends, all digits, empty cells for no value.
 
     Text that a spreadsheet would compute has an apostrophe before it (`luxel.text.csv_cell`).
     """
-    return csv_table(list(COLUMNS), map(flat, rows))
+    return text.csv_lines(list(COLUMNS), map(flat, rows))
 
 
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """Writes `csv_text` in UTF-8, atomically. Raises LuxelError when it cannot be written."""
-    write_file(path, csv_text(rows), sync=True, remedy=_REMEDY)
+class TableFile:
+    """A table that is written row by row, and appears atomically when the block ends without an error.
 
-
-def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Writes one Parquet file with the columns of `COLUMNS`, atomically.
-
-    Raises LuxelError as `write_csv` does, MissingExtraError where pyarrow is not installed.
+    Memory holds no more than `GROUP_ROWS` rows. Raises LuxelError when the disk does not take them.
     """
-    if missing_packages("parquet"):
-        raise MissingExtraError("writing Parquet", "parquet")
-    import pyarrow
-    import pyarrow.parquet
 
-    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    schema = pyarrow.schema([pyarrow.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
-    table = pyarrow.Table.from_pylist([flat(row) for row in rows], schema=schema)
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(table, sink, compression="zstd")
-    write_file(path, sink.getvalue().to_pybytes(), sync=True, remedy=_REMEDY)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files: list[Path] = []
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._failing():
+            self._begin(self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._abort(error)
+            return
+        with self._failing():
+            self._end()
+
+    def add(self, row: Row) -> None:
+        """Write a row."""
+        with self._failing():
+            self._write(row)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._abort(error)
+            raise LuxelError(f"{self.path}: cannot be written: {error.strerror or error}; {_REMEDY}") from error
+
+    def _begin(self, path: Path) -> None:
+        self._file = self._opened.enter_context(writing_file(path, sync=True))
+        self.files.append(path)
+
+    def _write(self, row: Row) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        self._opened.close()
+
+    def _abort(self, error: BaseException | None) -> None:
+        """Nothing of the file that is being written appears."""
+        self._opened.__exit__(None if error is None else type(error), error, None)
 
 
-def summary(rows: Sequence[Row]) -> str:
+class CsvFile(TableFile):
+    """A CSV file in UTF-8 with the columns of `COLUMNS`."""
+
+    def _begin(self, path: Path) -> None:
+        super()._begin(path)
+        self._file.write(next(csv_lines([])).encode())
+
+    def _write(self, row: Row) -> None:
+        _, line = csv_lines([row])
+        self._file.write(line.encode())
+
+
+class ParquetFile(TableFile):
+    """A Parquet file with the columns of `COLUMNS`, or a folder of such files.
+
+    path: of the file or folder.
+    part_rows: None for one file; else rows of each part, `path`/part-00000.parquet and so on. Each part appears as soon
+        as it is full; parts of an earlier run go first.
+
+    Raises MissingExtraError where pyarrow is not installed.
+    """
+
+    def __init__(self, path: Path, part_rows: int | None = None) -> None:
+        if missing_packages("parquet"):
+            raise MissingExtraError("writing Parquet", "parquet")
+        super().__init__(path)
+        self._part_rows = part_rows
+        self._waiting: list[dict[str, Any]] = []
+        self._rows = 0
+
+    def _begin(self, path: Path) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        if self._part_rows is not None:
+            if not self.files:
+                path.mkdir(exist_ok=True)
+                for old in path.glob("part-[0-9][0-9][0-9][0-9][0-9].parquet"):
+                    old.unlink()
+            path = path / f"part-{len(self.files):05d}.parquet"
+        super()._begin(path)
+        kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+        self._schema = pyarrow.schema([pyarrow.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
+        self._writer = pyarrow.parquet.ParquetWriter(self._file, self._schema, compression="zstd")
+        self._rows = 0
+
+    def _write(self, row: Row) -> None:
+        if self._rows == self._part_rows:
+            self._end()
+            self._begin(self.path)
+        self._waiting.append(flat(row))
+        self._rows += 1
+        if len(self._waiting) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        if self._waiting:
+            self._writer.write_table(pyarrow.Table.from_pylist(self._waiting, schema=self._schema))
+            self._waiting = []
+
+    def _end(self) -> None:
+        self._flush()
+        self._writer.close()
+        super()._end()
+
+    def _abort(self, error: BaseException | None) -> None:
+        with suppress(Exception):  # it would write its end into the closed file later
+            self._writer.close()
+        super()._abort(error)
+
+
+class Summary:
     """One line about a run: how many pictures, the middle of their scores, how many could not be assessed."""
-    scores = [row["score"] for row in rows if not row["error"]]
-    failed = len(rows) - len(scores)
-    parts = [f"{len(rows)} picture{'' if len(rows) == 1 else 's'}"]
-    if scores:
-        parts.append(f"score median {statistics.median(scores):.2f}, {min(scores):.2f} to {max(scores):.2f}")
-    if failed:
-        parts.append(f"{failed} could not be assessed")
-    return "; ".join(parts)
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self._scores = array("d")
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        if row["error"]:
+            self.failed += 1
+        else:
+            self._scores.append(row["score"])
+
+    def __len__(self) -> int:
+        return self.failed + len(self._scores)
+
+    def __str__(self) -> str:
+        parts = [f"{len(self)} picture{'' if len(self) == 1 else 's'}"]
+        if self._scores:
+            scores = np.frombuffer(self._scores)
+            parts.append(f"score median {np.median(scores):.2f}, {scores.min():.2f} to {scores.max():.2f}")
+        if self.failed:
+            parts.append(f"{self.failed} could not be assessed")
+        return "; ".join(parts)
 
 
 def shared_folder(paths: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
 """`luxel assess`: pictures in, scores and maps out."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,7 +19,6 @@ from luxel.cli.options import (
     JobsOption,
     LimitOption,
     PaletteOption,
-    PathsArgument,
     RecursiveOption,
     ThresholdOption,
     TimeoutOption,
@@ -28,6 +28,10 @@ from luxel.cli.options import (
 
 if TYPE_CHECKING:
     from luxel.assessment.journal import Row
+    from luxel.assessment.tables import Summary, TableFile
+
+MAX_LISTED = 1000
+"""Pictures that the table for people lists."""
 
 Format = Literal["table", "jsonl", "csv", "parquet"]
 
@@ -51,14 +55,48 @@ class OutputOptions:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of files, keys of `luxel.jobs.find.OUTPUT_ENDINGS`."""
+        """Kinds of files, keys of `luxel.jobs.file_list.OUTPUT_ENDINGS`."""
         wanted = {"heatmap": self.heatmap, "overlay": self.overlay, "residual": self.residual}
         return tuple(kind for kind, chosen in wanted.items() if chosen)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """Which pictures a run is about, besides those that are named."""
+
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Also the paths or URLs in FILE, one a line, or in a column of a .csv or .parquet table; - is stdin.",
+            metavar="FILE",
+        ),
+    ] = None
+    column: Annotated[
+        str | None,
+        typer.Option(help="Column of that table. Default: path, url, file, filename or image.", metavar="NAME"),
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Only the I-th of N parts of the pictures, by a hash of their paths.", metavar="I/N"),
+    ] = None
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """The shard and the number of shards. BadParameter for anything but I/N."""
+        if self.shard is None:
+            return None
+        numbers = re.fullmatch(r"(\d{1,9})/(\d{1,9})", self.shard, re.ASCII)
+        if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+            raise typer.BadParameter(f"{self.shard!r}: give I/N with I from 1 to N, such as 1/8", param_hint="--shard")
+        return int(numbers[1]), int(numbers[2])
+
+
 @with_groups
 def assess(
-    paths: PathsArgument,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Files, folders, quoted globs or URLs.", show_default=False),
+    ] = None,
     *,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results.jsonl and all files written.", metavar="DIR")
@@ -71,7 +109,12 @@ def assess(
             "Default: table."
         ),
     ] = None,
+    part_rows: Annotated[
+        int | None,
+        typer.Option(help="Write Parquet in parts of N rows, DIR/results/part-00000.parquet ...", min=1, metavar="N"),
+    ] = None,
     outputs: OutputOptions,
+    sources: SourceOptions,
     recursive: RecursiveOption = False,
     jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
@@ -94,14 +137,21 @@ def assess(
       luxel assess "shoot/**/*.CR3" --out out --format csv --jobs 4
       luxel assess photos --recursive --json > results.jsonl
       luxel assess photos --recursive --out out --resume
+      luxel assess --files-from list.parquet --column url --shard 1/8 --out out1 --format parquet
       luxel assess photos --head runs/holistic/head.npz
 
     Exit code: 0 all fine, 1 some pictures could not be assessed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     chosen = _format(format, json, out)
+    if part_rows is not None and chosen != "parquet":
+        raise typer.BadParameter("only Parquet is written in parts; add --format parquet", param_hint="--part-rows")
+    if not paths and not sources.files_from:
+        raise typer.BadParameter("name files, folders, globs or URLs, or give --files-from", param_hint="PATH")
 
     from luxel import images
     from luxel.assessment.batch import Run, Settings
+    from luxel.assessment.tables import Summary, csv_lines, json_line
+    from luxel.jobs.file_names import listed
     from luxel.jobs.find import find
 
     settings = Settings(
@@ -115,31 +165,53 @@ def assess(
         head=head,
         reading=network.reading,
     )
-    pictures = find(paths, endings=images.SUFFIXES, recursive=recursive, warn=say)
+    pictures = find(
+        paths or (),
+        endings=images.SUFFIXES,
+        listed=listed(sources.files_from, sources.column) if sources.files_from else (),
+        shard=sources.part,
+        recursive=recursive,
+        warn=say,
+    )
     limit = time_limit(timeout, len(pictures))
     run = Run(pictures, settings, out=out, jobs=jobs, resume=resume, timeout=limit)
     if run.earlier:
         say(f"{run.earlier} of {len(pictures)} pictures were done before")
 
-    done: list[Row] = []
-    stopped = False
+    summary = Summary()
+    listing: list[Row] = []
     # Lines of JSON on the terminal are progress enough, and a bar would run into them.
-    bar = len(pictures) > 1 and not (chosen == "jsonl" and sys.stdout.isatty())
-    with closing(run.rows()) as rows, closing(track(rows, len(pictures), "assessing", show=bar)) as shown:
+    bar = len(pictures) > 1 and not (chosen in ("jsonl", "csv") and sys.stdout.isatty())
+    stopped = False
+    if chosen == "csv":
+        sys.stdout.write(next(csv_lines([])))
+    with (
+        _table(chosen, out, part_rows) as table,
+        closing(run.rows()) as rows,
+        closing(track(rows, len(pictures), "assessing", show=bar)) as shown,
+    ):
         try:
             for row in shown:
-                done.append(row)
+                summary.add(row)
                 if chosen == "jsonl":
-                    _print_json(row)
+                    put(json_line(row))
+                elif chosen == "csv":
+                    sys.stdout.write(list(csv_lines([row]))[1])
+                elif chosen == "table" and len(listing) < MAX_LISTED:
+                    listing.append(row)
+                if table is not None:
+                    table.add(row)
         except KeyboardInterrupt:
             stopped = True
-    _print(done, chosen)
-    if stopped:
-        say(f"stopped after {len(done)} of {len(pictures)} pictures; {_how_to_resume(out)}")
-        raise typer.Exit(130)
+        if chosen == "table":
+            _print(listing, summary)
+        if stopped:
+            say(f"stopped after {len(summary)} of {len(pictures)} pictures; {_how_to_resume(out)}")
+            raise typer.Exit(130)
     if out is not None:
-        _write(done, chosen, out, bool(settings.outputs))
-    raise typer.Exit(1 if any(row["error"] for row in done) else 0)
+        files = [out / "results.jsonl", *([] if table is None else [table.path])]
+        say(f"wrote {' and '.join(map(str, files))}{' and the maps beside' if settings.outputs else ''}")
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 def print_results(rows: Sequence["Row"], *, shorten: bool = False) -> None:
@@ -189,37 +261,25 @@ def _format(format: Format | None, json: bool, out: Path | None) -> Format:
     return chosen
 
 
-def _print_json(row: "Row") -> None:
-    from luxel.assessment.tables import json_line
+def _table(chosen: Format, out: Path | None, part_rows: int | None) -> "AbstractContextManager[TableFile | None]":
+    from luxel.assessment.tables import CsvFile, ParquetFile
 
-    put(json_line(row))
+    if out is not None and chosen == "csv":
+        return CsvFile(out / "results.csv")
+    if out is not None and chosen == "parquet":
+        return ParquetFile(out / "results.parquet" if part_rows is None else out / "results", part_rows)
+    return nullcontext()
 
 
-def _print(rows: Sequence["Row"], chosen: Format) -> None:
-    from luxel.assessment import tables
-
-    if chosen == "csv":
-        sys.stdout.write(tables.csv_text(rows))
-    elif chosen == "table" and rows:
-        if len(rows) == 1 and rows[0]["error"]:
-            say(f"{rows[0]['path']}: {rows[0]['error']}")
-            return
+def _print(rows: Sequence["Row"], summary: "Summary") -> None:
+    if len(summary) == 1 and rows[0]["error"]:
+        say(f"{rows[0]['path']}: {rows[0]['error']}")
+    elif rows:
         print_results(rows, shorten=sys.stdout.isatty())
-        if len(rows) > 1:
-            put(tables.summary(rows))
-
-
-def _write(rows: Sequence["Row"], chosen: Format, out: Path, maps: bool) -> None:
-    from luxel.assessment import tables
-
-    files = [out / "results.jsonl"]
-    if chosen == "csv":
-        tables.write_csv(rows, out / "results.csv")
-        files.append(out / "results.csv")
-    elif chosen == "parquet":
-        tables.write_parquet(rows, out / "results.parquet")
-        files.append(out / "results.parquet")
-    say(f"wrote {' and '.join(map(str, files))}{' and the maps beside' if maps else ''}")
+        if len(summary) > len(rows):
+            put(f"and {len(summary) - len(rows)} more: --json lists all, and so does results.jsonl in --out")
+        if len(summary) > 1:
+            put(str(summary))
 
 
 def _how_to_resume(out: Path | None) -> str:

@@ -31,7 +31,7 @@ def demo(
     """
     from luxel.assessment.batch import Settings, assess_one
     from luxel.jobs.atomic import write_file
-    from luxel.jobs.find import Found
+    from luxel.jobs.file_list import Found
 
     settings = Settings(
         weights=network.weights, backend=network.backend, palette=palette, outputs=("heatmap", "tinted", "overlay")

@@ -22,7 +22,7 @@ from luxel.cli.options import (
 if TYPE_CHECKING:
     from luxel.assessment.assessor import Assessment
     from luxel.assessment.meter import Light
-    from luxel.jobs.find import Found
+    from luxel.jobs.file_list import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from luxel.assessment.assessor import Assessment, Assessor
 from luxel.compare.detail import MIN_DETAIL, kept_detail, reduced, same_scene
 from luxel.draw import heatmap
 from luxel.errors import LuxelError, reason_of
-from luxel.jobs.find import find, free_name
+from luxel.jobs.file_list import free_name
+from luxel.jobs.find import find
 from luxel.jobs.processes import TaskError, ordered_results
 from luxel.photometry import Float64Array, FloatArray
 from luxel.residual import DEFAULT_THRESHOLD
@@ -371,8 +372,10 @@ def _version_names(enhanced: Sequence[Path], *, of_folders: bool) -> tuple[str, 
     # out/fec/a.png and out/smg/a.png: the folders say which is which.
     if len(set(own)) < len(own):
         own = parents if len(set(parents)) == len(own) else [f"{p}/{o}" for p, o in zip(parents, own, strict=True)]
-    taken = {ORIGINAL}
-    return (ORIGINAL, *(free_name(name, taken) for name in own))
+    names = [ORIGINAL]
+    for name in own:
+        names.append(free_name(name, lambda free: free.lower() in map(str.lower, names)))
+    return tuple(names)
 
 
 def _named(folder: Path) -> str:

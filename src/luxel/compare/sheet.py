@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from luxel.compare.compare import Case, Figures, Panel
 from luxel.draw import heatmap
 from luxel.draw.files import write_drawing
-from luxel.jobs.find import OUTPUT_ENDINGS
+from luxel.jobs.file_list import OUTPUT_ENDINGS
 from luxel.photometry import ByteArray
 
 WIDTH = 3000

@@ -13,7 +13,7 @@ import luxel
 from luxel.assessment import weights
 from luxel.errors import LuxelError
 from luxel.jobs.cores import process_count, usable_cores
-from luxel.jobs.find import Found
+from luxel.jobs.file_list import Found
 from luxel.jobs.lock import locked_file
 from luxel.jobs.processes import TaskError, results
 from luxel.report.entry import MAP_STEP, MAP_ZERO, Entry, Look, failure

@@ -17,7 +17,7 @@ from luxel.assessment.batch import Settings
 from luxel.criteria import Criteria, Verdict, load
 from luxel.draw import heatmap
 from luxel.errors import reason_of
-from luxel.jobs.find import Found
+from luxel.jobs.file_list import Found
 from luxel.photometry import lightness
 from luxel.zones import zone_histogram
 
