@@ -19,6 +19,7 @@ from luxel.cli.console import say
 from luxel.cli.criteria import criteria
 from luxel.cli.dataset import dataset
 from luxel.cli.demo import demo
+from luxel.cli.enhance import enhance
 from luxel.cli.light import light
 from luxel.cli.report import report, xmp
 from luxel.cli.score import score
@@ -101,6 +102,7 @@ app.command()(train)
 app.command()(export)
 app.command()(evaluate)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(enhance, name="enhance")
 
 
 def _show_version(value: bool) -> None:

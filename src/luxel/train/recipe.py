@@ -5,6 +5,7 @@
 
 import difflib
 import tomllib
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -166,7 +167,7 @@ class HolisticRecipe(Section):
     output: OutputSection = OutputSection(folder="runs/holistic")
 
 
-_AnyRecipe = TypeVar("_AnyRecipe", Recipe, HolisticRecipe)
+AnyRecipe = TypeVar("AnyRecipe", bound=Section)
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -183,12 +184,20 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 def load_any_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe | HolisticRecipe:
     """As `load_recipe`, for a recipe of either kind: `kind = "holistic"` at its top makes it one for the score."""
     path = Path(path)
+    raw = recipe_table(path, overrides)
+    if raw.get("kind") == "enhance":
+        raise RecipeError(f"{path}: a recipe for an enhancer; train it with luxel enhance train {path}")
+    return validated(path, raw, HolisticRecipe) if raw.get("kind") == "holistic" else validated(path, raw, Recipe)
+
+
+def recipe_table(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """A recipe of any kind as plain values, overrides applied, before it is validated. Raises RecipeError."""
     if not path.is_file():
-        raise RecipeError(f"{path}: no such recipe; shipped ones are in recipes/")
+        raise RecipeError(f"{path}: no such recipe; those that come with luxel are in recipes/")
     raw = read_toml(path, kind=RecipeError)
     for override in overrides or []:
         _override(raw, override)
-    return _validated(path, raw, HolisticRecipe) if raw.get("kind") == "holistic" else _validated(path, raw, Recipe)
+    return raw
 
 
 def load_run_recipe(run: Path) -> Recipe:
@@ -197,10 +206,11 @@ def load_run_recipe(run: Path) -> Recipe:
     Raises RecipeError if it is missing, damaged, or has keys that this version does not know.
     """
     path = run / "recipe.json"
-    return _validated(path, read_json(path, kind=RecipeError), Recipe)
+    return validated(path, read_json(path, kind=RecipeError), Recipe)
 
 
-def _validated(path: Path, raw: dict[str, Any], kind: type[_AnyRecipe]) -> _AnyRecipe:
+def validated(path: Path, raw: dict[str, Any], kind: type[AnyRecipe]) -> AnyRecipe:
+    """A recipe of one kind from plain values. path: for the message. Raises RecipeError naming the first bad key."""
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -225,7 +235,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
 def _explain(error: ValidationError, recipe: type[BaseModel]) -> str:
     """The first problem of a recipe in one line."""
     problem = error.errors()[0]
-    *parents, key = (str(part) for part in problem["loc"])
+    *parents, key = [str(part) for part in problem["loc"]] or ["recipe"]  # a rule over all sections has no place
     where = ".".join([*parents, key])
     if problem["type"] == "extra_forbidden":
         known = _known_keys(parents, recipe)
@@ -243,6 +253,9 @@ def _known_keys(parents: list[str], recipe: type[BaseModel]) -> list[str]:
         field = next((f for n, f in model.model_fields.items() if parent in (n, f.alias)), None)
         if field is None:
             return []
-        inner = field.annotation
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else Phase
+        inside = (field.annotation, *typing.get_args(field.annotation))  # a section, or an optional one or a list of it
+        sections = [kind for kind in inside if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not sections:
+            return []
+        model = sections[0]
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -42,11 +42,15 @@ class Denoiser(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A training example: noisy pictures [B, C, H, W], their levels [B], and the noise in them [B, C, H, W]."""
+    """A training example: noisy pictures [B, C, H, W], their levels [B], and the noise in them [B, C, H, W].
+
+    before: the level [B] one step of the schedule nearer to the clean picture.
+    """
 
     noisy: Tensor
     level: Tensor
     noise: Tensor
+    before: Tensor
 
 
 def noise_levels(steps: int, first: float, last: float) -> Tensor:
@@ -70,14 +74,17 @@ def remove_noise(noisy: Tensor, level: Tensor, noise: Tensor) -> Tensor:
     return (noisy - (1 - level**2).sqrt() * noise) / level
 
 
-def draw(clean: Tensor, levels: Tensor, generator: torch.Generator | None = None) -> Drawn:
-    """Noisy versions of pictures [B, C, H, W], each at a level drawn between two neighbours of `levels`."""
+def draw(clean: Tensor, levels: Tensor, generator: torch.Generator | None = None, *, one_step: bool = False) -> Drawn:
+    """Noisy versions of pictures [B, C, H, W], each at a level drawn between two neighbours of `levels`.
+
+    one_step: all of a batch between the same two neighbours.
+    """
     b, levels = len(clean), levels.to(clean.device)
-    step = torch.randint(1, len(levels), (b,), generator=generator, device=clean.device)
+    step = torch.randint(1, len(levels), (1 if one_step else b,), generator=generator, device=clean.device).expand(b)
     share = torch.rand(b, generator=generator, device=clean.device)
     level = levels[step] + share * (levels[step - 1] - levels[step])
     noise = torch.randn(clean.shape, generator=generator, device=clean.device)
-    return Drawn(add_noise(clean, level, noise), level, noise)
+    return Drawn(add_noise(clean, level, noise), level, noise, levels[step - 1])
 
 
 def training_loss(

@@ -55,8 +55,16 @@ class Retinexformer(FeatureNetwork):
         self.up = nn.ModuleList(_Level(c, n, width) for c, n in zip(shallow, blocks[:2], strict=True))
 
     def forward(self, image: Tensor) -> Features:
+        return self.restore(*self.light_up(image))
+
+    def light_up(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The image lit by the estimated illumination, [B, 3, H, W], and the illumination's features, [B, C, H, W]."""
         light, illumination = self.estimator(image)
-        x = self.embed(image + image * illumination)
+        return image + image * illumination, light
+
+    def restore(self, lit: Tensor, light: Tensor) -> Features:
+        """Features of what corrects a lit image, which has noise and casts. See `light_up`."""
+        x = self.embed(lit)
         kept = []
         for level, shrink, shrink_light in zip(self.down, self.shrink, self.shrink_light, strict=True):
             x = level(x, light)
