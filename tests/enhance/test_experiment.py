@@ -22,7 +22,7 @@ from luxel.enhance.experiment import (  # noqa: E402
     train_experiment,
     training_pairs,
 )
-from luxel.enhance.recipe import EnhanceRecipe, ExposureSection, Run, load_enhance_recipe, plan  # noqa: E402
+from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, ExposureSection, load_enhance_recipe, plan  # noqa: E402
 from luxel.enhance.rows import read_rows  # noqa: E402
 from luxel.enhance.training import Training, learning_rate, ramp, train_run  # noqa: E402
 from luxel.errors import LuxelError, RecipeError  # noqa: E402
@@ -49,7 +49,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return dict(load_checkpoint(folder / "checkpoint.pt")["enhancer"])
 
 
-def once(one: EnhanceRecipe, run: Run, folder: Path, **options: object) -> None:
+def once(one: EnhanceRecipe, run: EnhanceRun, folder: Path, **options: object) -> None:
     pairs = training_pairs(one, report=print, warn=print)
     settings = Training(recipe=one, run=run, folder=folder, steps=4, device=CPU, **options)  # type: ignore[arg-type]
     train_run(make_enhancer(one, run), pairs, settings)
@@ -64,12 +64,12 @@ def test_the_loss_changes_neither_batches_nor_starting_weights(tmp_path: Path, m
             return batches[-1]
 
         monkeypatch.setattr(training, "make_batch", kept)
-        once(one, Run(3, multiple=weight), tmp_path / f"x{weight}", weight=weight)
+        once(one, EnhanceRun(3, multiple=weight), tmp_path / f"x{weight}", weight=weight)
     assert len(seen[0.0]) == 4
     for without, with_loss in zip(*seen.values(), strict=True):
         assert torch.equal(without.low, with_loss.low)
         assert torch.equal(without.high, with_loss.high)
-    starts = [make_enhancer(one, Run(3, multiple)).state_dict() for multiple in (0.0, 1.0)]
+    starts = [make_enhancer(one, EnhanceRun(3, multiple)).state_dict() for multiple in (0.0, 1.0)]
     assert all(torch.equal(starts[0][key], starts[1][key]) for key in starts[0])
     trained = [weights_of(tmp_path / f"x{weight}") for weight in seen]
     assert any(not torch.equal(trained[0][key], trained[1][key]) for key in trained[0])
@@ -77,17 +77,17 @@ def test_the_loss_changes_neither_batches_nor_starting_weights(tmp_path: Path, m
 
 def test_one_step_changes_every_weight(tmp_path: Path) -> None:
     one = recipe(tmp_path)
-    before = make_enhancer(one, Run(0)).state_dict()
-    once(one, Run(0), tmp_path / "a", stop_at=1)
+    before = make_enhancer(one, EnhanceRun(0)).state_dict()
+    once(one, EnhanceRun(0), tmp_path / "a", stop_at=1)
     after = weights_of(tmp_path / "a")
     assert [key for key in before if torch.equal(before[key], after[key])] == []
 
 
 def test_resuming_is_exact(tmp_path: Path) -> None:
     one, weight = recipe(tmp_path), 0.5
-    once(one, Run(0), tmp_path / "straight", weight=weight)
-    once(one, Run(0), tmp_path / "stopped", weight=weight, stop_at=2)
-    once(one, Run(0), tmp_path / "stopped", weight=weight)
+    once(one, EnhanceRun(0), tmp_path / "straight", weight=weight)
+    once(one, EnhanceRun(0), tmp_path / "stopped", weight=weight, stop_at=2)
+    once(one, EnhanceRun(0), tmp_path / "stopped", weight=weight)
     straight, stopped = (weights_of(tmp_path / name) for name in ("straight", "stopped"))
     assert all(torch.equal(straight[key], stopped[key]) for key in straight)
     histories = [(tmp_path / name / "history.json").read_text() for name in ("straight", "stopped")]

@@ -8,7 +8,7 @@ from torch import Tensor  # noqa: E402
 
 from luxel.benchmark.blocks.diffusion import add_noise, draw, noise_levels  # noqa: E402
 from luxel.enhance.enhancer import pad_to_multiple  # noqa: E402
-from luxel.enhance.gsad import Gsad, StructureStage, UncertaintyStage, posterior_sample  # noqa: E402
+from luxel.enhance.gsad import Gsad, GsadStructureStage, GsadUncertaintyStage, posterior_sample  # noqa: E402
 from luxel.enhance.recipe import GsadSection, RetinexformerSection  # noqa: E402
 from luxel.enhance.retinexformer import RetinexformerEnhancer  # noqa: E402
 from luxel.enhance.structure import cluster, patches, singular_value_distance  # noqa: E402
@@ -97,8 +97,8 @@ def test_patches_and_clusters() -> None:
 
 def test_the_second_stage_begins_where_the_first_ended() -> None:
     torch.manual_seed(0)
-    first = UncertaintyStage(TINY)
-    second = StructureStage(TINY, first)
+    first = GsadUncertaintyStage(TINY)
+    second = GsadStructureStage(TINY, first)
     kept = {key: value.clone() for key, value in second.frozen.state_dict().items()}
     assert all(torch.equal(value, second.denoiser.state_dict()[key]) for key, value in kept.items())
     low, high = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
@@ -112,7 +112,7 @@ def test_the_second_stage_begins_where_the_first_ended() -> None:
 def test_output_and_share_of_a_step() -> None:
     """At a level near 1 the implied image is close to the ground truth even with random weights, and counts fully."""
     torch.manual_seed(0)
-    enhancer = StructureStage(TINY.model_copy(update={"noise": TINY.sampling}), UncertaintyStage(TINY))
+    enhancer = GsadStructureStage(TINY.model_copy(update={"noise": TINY.sampling}), GsadUncertaintyStage(TINY))
     enhancer.levels = torch.tensor([1.0, 0.9999])
     high = torch.rand(2, 3, 16, 16)
     terms = enhancer.terms(high / 8, high, fixed())
@@ -122,7 +122,7 @@ def test_output_and_share_of_a_step() -> None:
 
 def test_sampling_is_the_generator_s_and_keeps_the_size() -> None:
     torch.manual_seed(0)
-    enhancer = UncertaintyStage(TINY).eval()
+    enhancer = GsadUncertaintyStage(TINY).eval()
     low = torch.rand(1, 3, 13, 18)
     with torch.no_grad():
         one, same, other = (enhancer.enhance(low, fixed(seed)) for seed in (1, 1, 2))

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from luxel.enhance.pairs import ByteImage, Pair
+from luxel.enhance.pairs import Pair
 from luxel.images import write
+from luxel.photometry import ByteArray
 
 
-def truth(seed: int, height: int = 40, width: int = 48) -> ByteImage:
+def truth(seed: int, height: int = 40, width: int = 48) -> ByteArray:
     """A ground truth with smooth parts, edges and fine detail, mean about 0.45."""
     rng = np.random.default_rng(seed)
     coarse = rng.random((5, 6, 3)).repeat(-(-height // 5), axis=0).repeat(-(-width // 6), axis=1)[:height, :width]

@@ -149,13 +149,17 @@ def table(
     require("train", "luxel enhance table")
     from shutil import get_terminal_size
 
-    from luxel.benchmark.tables.table_formats import FORMATS, terminal
+    from luxel.benchmark.tables.table_formats import FORMATS
+    from luxel.cli.benchmark import terminal_text
     from luxel.enhance.table import table as table_of
     from luxel.jobs.atomic import write_file
 
     found = table_of(folder)
-    folded = format_ == "terminal" and out is None and sys.stdout.isatty()
-    text = terminal([found], width=get_terminal_size().columns) if folded else FORMATS[format_]([found])
+    if format_ == "terminal":
+        watched = out is None and sys.stdout.isatty()
+        text = terminal_text([found], width=get_terminal_size().columns if watched else None)
+    else:
+        text = FORMATS[format_]([found])
     if format_ == "csv":
         for line in found.notes:
             note(line)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from luxel.enhance.pairs import ByteImage, Pair
+from luxel.enhance.pairs import Pair
 from luxel.enhance.recipe import PairsSection
+from luxel.photometry import ByteArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def make_batch(pairs: Sequence[Pair], data: PairsSection, seed: int, step: int, 
     return Batch(low, high, mixed)
 
 
-def _window(pair: Pair, data: PairsSection, rng: np.random.Generator) -> tuple[ByteImage, ByteImage]:
+def _window(pair: Pair, data: PairsSection, rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
     """The same window of both images, in the same position; an image smaller than the window is mirrored up to it."""
     crop = data.crop
     missing = [(0, max(0, crop - side)) for side in pair.low.shape[:2]]

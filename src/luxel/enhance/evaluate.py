@@ -10,9 +10,9 @@ import torch
 from luxel import __version__
 from luxel.enhance.enhancer import Enhancer
 from luxel.enhance.experiment import Report, load_enhancer, run_weight, training_pairs
-from luxel.enhance.measuring import Measures, measure, rounded
+from luxel.enhance.measuring import OutputMeasures, measure, rounded
 from luxel.enhance.pairs import Pair, find_pairs, read_pairs
-from luxel.enhance.recipe import EnhanceRecipe, Run, plan
+from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, plan
 from luxel.enhance.rows import Row, write_row
 from luxel.enhance.scenes import sharing_a_scene
 from luxel.enhance.training import step_generator
@@ -50,7 +50,7 @@ class Evaluation:
 
 
 def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[Row]:
-    """Measures every finished run, the trivial rows and the lookup, and stores the rows.
+    """OutputMeasures every finished run, the trivial rows and the lookup, and stores the rows.
 
     recipe: of the experiment; its data may lie elsewhere by now.
     Raises DatasetError: no test pairs; LuxelError: damaged checkpoints, a full disk.
@@ -90,7 +90,7 @@ def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[R
     return done
 
 
-def _finished(recipe: EnhanceRecipe, evaluation: Evaluation) -> Iterator[tuple[Run, Enhancer]]:
+def _finished(recipe: EnhanceRecipe, evaluation: Evaluation) -> Iterator[tuple[EnhanceRun, Enhancer]]:
     """The runs that give an enhancer and are finished."""
     for run in plan(recipe):
         if run.stage != "main":
@@ -115,7 +115,9 @@ def _enhance_with(enhancer: Enhancer, seed: int, device: torch.device) -> Enhanc
     return enhance
 
 
-def _measured(name: str, enhance: Enhance, pair: Pair, exposure: ExposureLoss, evaluation: Evaluation) -> Measures:
+def _measured(
+    name: str, enhance: Enhance, pair: Pair, exposure: ExposureLoss, evaluation: Evaluation
+) -> OutputMeasures:
     output = enhance(pair)
     image = rounded(output)
     if evaluation.images is not None:

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from luxel.enhance.enhancer import Enhancer
-from luxel.enhance.gsad import StructureStage, UncertaintyStage
+from luxel.enhance.gsad import GsadStructureStage, GsadUncertaintyStage
 from luxel.enhance.pairs import Pair, find_pairs, left_out_numbers, read_pairs
-from luxel.enhance.recipe import EnhanceRecipe, RetinexformerSection, Run, changed_keys, plan, stored_recipe
+from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, RetinexformerSection, changed_keys, plan, stored_recipe
 from luxel.enhance.retinexformer import RetinexformerEnhancer
 from luxel.enhance.scenes import sharing_a_scene
 from luxel.enhance.training import RunProgress, Training, rule_weight, train_run
@@ -55,35 +55,35 @@ def open_device(name: str) -> torch.device:
     return device
 
 
-def make_enhancer(recipe: EnhanceRecipe, run: Run) -> Enhancer:
+def make_enhancer(recipe: EnhanceRecipe, run: EnhanceRun) -> Enhancer:
     """The enhancer of a run with the starting weights of its seed, the same for all weights of the exposure loss."""
     torch.manual_seed(run.seed)
     if recipe.gsad is None:
         return RetinexformerEnhancer(recipe.retinexformer or RetinexformerSection())
-    first = UncertaintyStage(recipe.gsad)
-    return first if run.stage == "uncertainty" else StructureStage(recipe.gsad, first)
+    first = GsadUncertaintyStage(recipe.gsad)
+    return first if run.stage == "uncertainty" else GsadStructureStage(recipe.gsad, first)
 
 
-def run_steps(recipe: EnhanceRecipe, run: Run) -> int:
+def run_steps(recipe: EnhanceRecipe, run: EnhanceRun) -> int:
     """Steps of a run."""
     return recipe.gsad.uncertainty_steps if recipe.gsad and run.stage == "uncertainty" else recipe.train.steps
 
 
-def starting_enhancer(folder: Path, recipe: EnhanceRecipe, run: Run) -> Enhancer:
+def starting_enhancer(folder: Path, recipe: EnhanceRecipe, run: EnhanceRun) -> Enhancer:
     """The enhancer that a run begins from: GSAD's second stage from its first, everything else from its seed.
 
     Raises RecipeError where the first stage is not trained yet.
     """
     if recipe.gsad is None or run.stage == "uncertainty":
         return make_enhancer(recipe, run)
-    needed = Run(run.seed, stage="uncertainty")
+    needed = EnhanceRun(run.seed, stage="uncertainty")
     first = load_enhancer(folder, recipe, needed)
-    if not isinstance(first, UncertaintyStage):
+    if not isinstance(first, GsadUncertaintyStage):
         raise RecipeError(f"{run.name}: begins from {needed.name}, which is not trained yet; train that first")
-    return StructureStage(recipe.gsad, first)
+    return GsadStructureStage(recipe.gsad, first)
 
 
-def load_enhancer(folder: Path, recipe: EnhanceRecipe, run: Run) -> Enhancer | None:
+def load_enhancer(folder: Path, recipe: EnhanceRecipe, run: EnhanceRun) -> Enhancer | None:
     """The trained enhancer of a run, None where the run is not finished. Raises LuxelError for a damaged checkpoint."""
     path = folder / run.name / "checkpoint.pt"
     if not path.is_file():
@@ -187,7 +187,7 @@ def exposure_weight(recipe: EnhanceRecipe, pairs: Sequence[Pair], device: torch.
     """
     if recipe.exposure.weight:
         return recipe.exposure.weight
-    folder, control = Path(recipe.output.folder), Run(recipe.train.seeds[0])
+    folder, control = Path(recipe.output.folder), EnhanceRun(recipe.train.seeds[0])
     stored = _stored_weight(folder)
     if stored is not None:
         return stored
@@ -206,7 +206,7 @@ def exposure_weight(recipe: EnhanceRecipe, pairs: Sequence[Pair], device: torch.
     return weight
 
 
-def run_weight(recipe: EnhanceRecipe, folder: Path, run: Run) -> float | None:
+def run_weight(recipe: EnhanceRecipe, folder: Path, run: EnhanceRun) -> float | None:
     """The exposure loss's weight in a trained run; None where nothing says it any more. Raises RecipeError."""
     if not run.multiple:
         return 0.0

@@ -60,7 +60,7 @@ class Gsad(Enhancer):
         return to_unit(out)[..., rows, columns]
 
 
-class UncertaintyStage(Gsad):
+class GsadUncertaintyStage(Gsad):
     """Stage one, from orthogonal weights: the error of the noise counts less where the network is uncertain."""
 
     def __init__(self, section: GsadSection) -> None:
@@ -80,13 +80,13 @@ class UncertaintyStage(Gsad):
         return Terms(fidelity, to_unit(implied_clean(drawn, noise)), kappa(drawn.level))
 
 
-class StructureStage(Gsad):
+class GsadStructureStage(Gsad):
     """Stage two, from the weights of stage one.
 
     Every image has clusters of its own; the published code takes those of a batch's first image for all.
     """
 
-    def __init__(self, section: GsadSection, first: UncertaintyStage) -> None:
+    def __init__(self, section: GsadSection, first: GsadUncertaintyStage) -> None:
         super().__init__(section)
         self.denoiser.load_state_dict(first.denoiser.state_dict())
         self.denoiser.uncertain.requires_grad_(False)  # only the frozen copy's is used

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.compare.detail import kept_detail
-from luxel.enhance.pairs import ByteImage
 from luxel.errors import LuxelError
 from luxel.metrics import ssim
-from luxel.photometry import FloatArray, lightness
+from luxel.photometry import ByteArray, FloatArray, lightness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
+class OutputMeasures:
     """What one output is worth.
 
     mse, gt_mean_mse: mean square error over RGB, range 1, of the output in 8 bit; with the ground truth's mean.
@@ -66,7 +65,7 @@ def decibels(mse: float) -> float:
     return math.inf if mse == 0.0 else -10.0 * math.log10(mse)
 
 
-def measure(output: FloatArray, truth: ByteImage, residual: FloatArray | None = None) -> Measures:
+def measure(output: FloatArray, truth: ByteArray, residual: FloatArray | None = None) -> OutputMeasures:
     """What an output is worth.
 
     output: [H, W, 3] float, sRGB-encoded; values outside [0, 1] are clipped.
@@ -86,7 +85,7 @@ def measure(output: FloatArray, truth: ByteImage, residual: FloatArray | None = 
     plain = rounded(output)
     equalised = rounded(with_mean_of(output, truth))
     difference = lightness(plain).astype(np.float64) - lightness(truth)
-    return Measures(
+    return OutputMeasures(
         mse=_mse(plain, truth),
         ssim=_ssim(plain, truth),
         gt_mean_mse=_mse(equalised, truth),
@@ -99,7 +98,7 @@ def measure(output: FloatArray, truth: ByteImage, residual: FloatArray | None = 
     )
 
 
-def with_mean_of(output: FloatArray, truth: ByteImage) -> FloatArray:
+def with_mean_of(output: FloatArray, truth: ByteArray) -> FloatArray:
     """The output times one factor, so that its mean lightness is the ground truth's before it is clipped.
 
     output: [H, W, 3] float in [0, 1]; a black one stays black. truth: [h, w, 3] uint8.
@@ -111,24 +110,24 @@ def with_mean_of(output: FloatArray, truth: ByteImage) -> FloatArray:
     return np.asarray(clipped * np.float32(wanted / mean if mean > 0 else 1.0))
 
 
-def rounded(image: FloatArray) -> ByteImage:
+def rounded(image: FloatArray) -> ByteArray:
     """An image in 8 bit: [..., 3] float to uint8, clipped to [0, 1], rounded to the nearest code."""
     return np.asarray(np.rint(np.clip(image, 0, 1) * 255), dtype=np.uint8)
 
 
-def mean_of(column: str, measures: Sequence[Measures]) -> float:
-    """Mean of a measure over images. column: of `COLUMNS` or a field of `Measures`; nan where one has no value."""
+def mean_of(column: str, measures: Sequence[OutputMeasures]) -> float:
+    """Mean of a measure over images. column: of `COLUMNS` or a field of `OutputMeasures`; nan where one has no value."""
     values = [getattr(one, column) for one in measures]
     return float("nan") if not values or None in values else float(np.mean(values))
 
 
-FIELDS = tuple(field.name for field in fields(Measures))
+FIELDS = tuple(field.name for field in fields(OutputMeasures))
 
 
-def _mse(one: ByteImage, other: ByteImage) -> float:
+def _mse(one: ByteArray, other: ByteArray) -> float:
     return float(np.mean(np.square(one.astype(np.float64) - other)) / 255**2)
 
 
-def _ssim(one: ByteImage, other: ByteImage) -> float:
+def _ssim(one: ByteArray, other: ByteArray) -> float:
     planes: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = [(one[..., c], other[..., c]) for c in range(3)]
     return float(np.mean([ssim(truth, output, data_range=255) for output, truth in planes]))

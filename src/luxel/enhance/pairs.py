@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from luxel.errors import DatasetError, ImageError, reason_of
 from luxel.images import SUFFIXES, read
 from luxel.jobs.records import read_text
+from luxel.photometry import ByteArray
 
 Part = Literal["train", "test"]
-ByteImage = npt.NDArray[np.uint8]
 Warn = Callable[[str], None]
 
 LAYOUTS: tuple[tuple[dict[Part, str], tuple[str, str]], ...] = (
@@ -54,8 +53,8 @@ class Pair:
     """A dark image and its ground truth, uint8 [H, W, 3] each, sRGB-encoded. name: its number, for tables and files."""
 
     name: str
-    low: ByteImage
-    high: ByteImage
+    low: ByteArray
+    high: ByteArray
 
 
 def find_pairs(folder: Path, part: Part, *, warn: Warn = lambda line: None) -> list[PairFiles]:
@@ -182,7 +181,7 @@ def _listed(items: Sequence[object]) -> str:
     return first if len(items) <= 8 else f"{first} and {len(items) - 8} more"
 
 
-def _read_bytes(path: Path) -> ByteImage:
+def _read_bytes(path: Path) -> ByteArray:
     """An image in 8 bit: what these datasets are published in."""
     pixels = read(path).pixels
     if pixels.dtype == np.uint8:

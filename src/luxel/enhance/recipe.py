@@ -129,7 +129,7 @@ class EnhanceRecipe(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EnhanceRun:
     """One training of an experiment.
 
     stage: "uncertainty" is GSAD's first, which all of its runs of a seed begin from; "main" gives an enhancer.
@@ -153,12 +153,12 @@ class Run:
         return f"{self.arm.replace(' ', '-')}.seed{self.seed}"
 
 
-def plan(recipe: EnhanceRecipe) -> list[Run]:
+def plan(recipe: EnhanceRecipe) -> list[EnhanceRun]:
     """The runs of an experiment, each after those that it needs."""
     seeds = recipe.train.seeds
-    first = [Run(seed, stage="uncertainty") for seed in seeds] if recipe.gsad else []
+    first = [EnhanceRun(seed, stage="uncertainty") for seed in seeds] if recipe.gsad else []
     multiples = sorted(recipe.exposure.multiples, key=lambda multiple: multiple != 0)
-    return first + [Run(seed, multiple) for multiple in multiples for seed in seeds]
+    return first + [EnhanceRun(seed, multiple) for multiple in multiples for seed in seeds]
 
 
 def load_enhance_recipe(path: Path, overrides: list[str] | None = None) -> EnhanceRecipe:

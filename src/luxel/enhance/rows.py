@@ -6,7 +6,7 @@ from urllib.parse import quote
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from luxel.enhance.measuring import Measures, mean_of
+from luxel.enhance.measuring import OutputMeasures, mean_of
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import write_file
 from luxel.jobs.records import read_regular
@@ -27,7 +27,7 @@ class Row:
     method: str
     images: tuple[str, ...]
     version: str
-    measures: tuple[Measures, ...] = ()
+    measures: tuple[OutputMeasures, ...] = ()
     seed: int | None = None
     steps: int | None = None
     weight: float | None = None

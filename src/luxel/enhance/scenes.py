@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from luxel.enhance.pairs import ByteImage, Pair
+from luxel.enhance.pairs import Pair
 from luxel.filters.shrink import shrink
-from luxel.photometry import lightness
+from luxel.photometry import ByteArray, lightness
 
 SIDE, KEPT = 64, 16
 """Pixels of the thumbnail, and how many frequencies of each direction make the hash."""
@@ -18,10 +18,8 @@ SIDE, KEPT = 64, 16
 SAME_SCENE = 16
 """Hashes that differ in so many of their 256 bits, or fewer, are of one scene. In LOL-v1 the next differs in 25."""
 
-Hash = npt.NDArray[np.bool_]
 
-
-def perceptual_hash(image: ByteImage) -> Hash:
+def perceptual_hash(image: ByteArray) -> npt.NDArray[np.bool_]:
     """256 bits: which low frequencies of a thumbnail's lightness are above their median. Exposure hardly changes it.
 
     image: [H, W, 3] sRGB-encoded, H and W >= 1; below 64 pixels it is repeated up to that.

@@ -24,7 +24,7 @@ COLUMNS = {
 """Measure -> title and decimals."""
 
 COMPARED = ("psnr", "ssim", "gt_mean_psnr", "lightness_error", "residual")
-"""Measures whose difference to the control is printed, seed by seed."""
+"""OutputMeasures whose difference to the control is printed, seed by seed."""
 
 PUBLISHED = {
     "retinexformer": "published for Retinexformer: LOL-v1 25.16 / 0.845 plain, 27.18 / 0.850 with GT mean; the paper's "

@@ -12,7 +12,7 @@ from torch import nn
 from luxel.enhance.batches import make_batch
 from luxel.enhance.enhancer import Enhancer
 from luxel.enhance.pairs import Pair
-from luxel.enhance.recipe import EnhanceRecipe, EnhanceTrainSection, ExposureSection, Run
+from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, EnhanceTrainSection, ExposureSection
 from luxel.errors import RecipeError
 from luxel.jobs.atomic import write_file
 from luxel.model.exposure_loss import ExposureLoss
@@ -45,7 +45,7 @@ class Training:
     """
 
     recipe: EnhanceRecipe
-    run: Run
+    run: EnhanceRun
     folder: Path
     steps: int
     device: torch.device

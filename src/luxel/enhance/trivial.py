@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from luxel.enhance.measuring import with_mean_of
-from luxel.enhance.pairs import ByteImage, Pair
+from luxel.enhance.pairs import Pair
 from luxel.filters.shrink import shrink
-from luxel.photometry import FloatArray, lightness
+from luxel.photometry import ByteArray, FloatArray, lightness
 
 MIDDLE = 0.45
 """Mean lightness that `gain` and `gamma` go to, about that of LOL's ground truths."""
@@ -76,7 +76,7 @@ class Lookup:
         return resized(nearest, pair.low.shape[:2])
 
 
-def unit(image: ByteImage) -> FloatArray:
+def unit(image: ByteArray) -> FloatArray:
     """uint8 to float32 in [0, 1]."""
     return np.asarray(image / np.float32(255), dtype=np.float32)
 
@@ -93,7 +93,7 @@ def to_mean_by_power(image: FloatArray, mean: float) -> FloatArray:
     return np.asarray(image ** np.float32(2.0 ** ((low + high) / 2)))
 
 
-def resized(image: ByteImage, shape: tuple[int, ...]) -> FloatArray:
+def resized(image: ByteArray, shape: tuple[int, ...]) -> FloatArray:
     """An image at another size, [h, w, 3] float32 in [0, 1]: repeated where it is too small, then shrunk."""
     height, width = shape[0], shape[1]
     rows, columns = (-(-new // old) for new, old in ((height, image.shape[0]), (width, image.shape[1])))
@@ -104,7 +104,7 @@ def _mean(image: FloatArray) -> float:
     return float(lightness(image).mean(dtype=np.float64))
 
 
-def _key(image: ByteImage) -> npt.NDArray[np.float64]:
+def _key(image: ByteArray) -> npt.NDArray[np.float64]:
     """Lightness of a thumbnail with mean 0 and length 1; zeros for a flat image."""
     thumbnail = lightness(resized(image, THUMBNAIL)).astype(np.float64).ravel()
     centred = thumbnail - thumbnail.mean()
