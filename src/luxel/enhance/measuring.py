@@ -116,7 +116,11 @@ def rounded(image: FloatArray) -> ByteArray:
 
 
 def mean_of(column: str, measures: Sequence[OutputMeasures]) -> float:
-    """Mean of a measure over images. column: of `COLUMNS` or a field of `OutputMeasures`; nan where one has no value."""
+    """Mean of a measure over images, nan where one of them has no value.
+
+    column: of `COLUMNS`, or another field of `OutputMeasures`.
+    measures: one for each image.
+    """
     values = [getattr(one, column) for one in measures]
     return float("nan") if not values or None in values else float(np.mean(values))
 
