@@ -23,6 +23,7 @@ ALLOWED = {
     "are no better": "a comparison",
     "`--trunk`": "CHANGELOG: the former name of --backbone",
     "`data.most_ev` and `validate.patience`": "CHANGELOG: the former names of recipe keys",
+    "`luxel.report.Wish`": "CHANGELOG: the former name of WantedRating",
     "`luxel.train.export.ship`": "CHANGELOG: the former name of export_run",
     "trunk = view.box": "the trunk of a tree",
     "view.lay(trunk": "the trunk of a tree",

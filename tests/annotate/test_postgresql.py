@@ -1,4 +1,4 @@
-"""The same store on a real PostgreSQL, started for the test; skipped, with the reason, where it cannot be had."""
+"""The same store on a real PostgreSQL, started for the test; skipped, with the reason, where it is not available."""
 
 import os
 import shutil

@@ -338,7 +338,7 @@ def test_regions_are_measured_each_on_its_own(tmp_path: Path) -> None:
     assert {str(m): v for m, v in verdict.measured.items()} == {"face.over": 0.5, "over": 0.05, "face.area": 0.1}
 
 
-def test_without_regions_there_is_no_score_that_would_hang_on_them(tmp_path: Path) -> None:
+def test_without_regions_there_is_no_score_that_depends_on_them(tmp_path: Path) -> None:
     table = made(tmp_path, '[regions]\nface = "x"\n', band("over < 1 %", 100), band("face.over < 5 %", 60), OTHERWISE)
     assert table.score(residual_with(0)).score == 100, "decided before the region matters"
     verdict = table.score(residual_with(0.2))

@@ -1,4 +1,4 @@
-"""The report page as a file: what it holds, what it escapes, what a bad picture or a bad wish costs."""
+"""The report page as a file: what it holds, what it escapes, and what bad pictures and bad options do."""
 
 import base64
 import hashlib

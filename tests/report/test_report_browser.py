@@ -424,8 +424,8 @@ def test_ratings_last_and_travel_to_sidecars(opened: Any, place: Path, shoot: Pa
         order[3]: (3, None),
         order[4]: (None, "pick"),
     }
-    wishes = {wish.picture.name: wish.rating for wish in read_ratings(file, shoot, rejects=True)}
-    assert wishes == {order[0]: 5, order[1]: 0, order[2]: -1, order[3]: 3}
+    wanted = {one.picture.name: one.rating for one in read_ratings(file, shoot, rejects=True)}
+    assert wanted == {order[0]: 5, order[1]: 0, order[2]: -1, order[3]: 3}
     opened.execute_script("localStorage.clear()")
     opened.refresh()
     until(lambda: opened.execute_script("return document.documentElement.dataset.ready"))

@@ -323,12 +323,12 @@ def test_stars_rejects_and_picks(tmp_path: Path) -> None:
         {"path": "e.CR2", "rating": 2, "flag": "pick"},
     )
 
-    def wishes(**options: object) -> list[tuple[str, int]]:
+    def wanted(**options: object) -> list[tuple[str, int]]:
         found = read_ratings(file, tmp_path, **options)  # type: ignore[arg-type]
-        return [(wish.picture.relative_to(tmp_path).as_posix(), wish.rating) for wish in found]
+        return [(one.picture.relative_to(tmp_path).as_posix(), one.rating) for one in found]
 
-    assert wishes() == [("a.CR2", 4), ("d.CR2", 2), ("e.CR2", 2)]
-    assert wishes(rejects=True, picks=5) == [
+    assert wanted() == [("a.CR2", 4), ("d.CR2", 2), ("e.CR2", 2)]
+    assert wanted(rejects=True, picks=5) == [
         ("a.CR2", 4), ("sub/b.CR2", -1), ("c.CR2", 5), ("d.CR2", -1), ("e.CR2", 2),
     ]  # fmt: skip
 

@@ -31,6 +31,6 @@ def test_the_best_of_what_is_accepted(header: str, expected: str | None) -> None
 
 
 @pytest.mark.parametrize("header", ["text/html", "image/webp", "image/png;map=x", "*/*;q=0", "image/png;q=much", ";"])
-def test_nothing_of_it_can_be_had(header: str) -> None:
+def test_nothing_of_it_can_be_given(header: str) -> None:
     with pytest.raises(HTTPException, match="there are application/json, image/png;map=heatmap"):
         wanted_map(header)

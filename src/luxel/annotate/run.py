@@ -59,7 +59,7 @@ def changed_config(database: Database, changes: Mapping[str, Any]) -> Config | N
 
 
 def invite_person(database: Database, name: str, role: Role) -> str:
-    """The token of a new invitation. Raises DatasetError for a name that cannot be had, or without a project."""
+    """The token of a new invitation. Raises DatasetError for a name that is not available, or without a project."""
     with _accounts(database) as session:
         return invite(session, name, role, COMMAND_LINE)
 
@@ -95,7 +95,7 @@ def serve_project(
 
     database_url: None for the embedded database. changes: settings of `Config` to change. progress: called with each
     scene. say: gets the address and, as long as no account exists, a link that makes the first administrator.
-    Raises LuxelError when the port cannot be had.
+    Raises LuxelError when the port cannot be opened.
     """
     database = open_database(dataset, database_url)
     synchronise(database, dataset, changed_config(database, changes or {}), progress=progress)

@@ -2,7 +2,7 @@
 
 Two files share one stem: pieanet.onnx, which every engine and torch read (`luxel.model.export`), and pieanet.json, its
 metadata. There, "name" is a string and "sha256" maps each file's name to its SHA-256 in hexadecimal. Both are checked
-here; whatever else stands there (recipe, commit, date, licence, validation figures) is handed on as it is.
+here; whatever else stands there (recipe, commit, date, licence, validation figures) is passed on as it is.
 """
 
 import hashlib

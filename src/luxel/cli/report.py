@@ -122,12 +122,12 @@ def report(
             say(f"{facts['path']}: {facts['error']}")
     rejected = 0
     if rating.xmp:
-        wishes = [
+        wanted = [
             WantedRating(picture.path, stars(facts["score"], bounds), ours=True)
             for picture, facts in zip(pictures, built.facts, strict=True)
             if "error" not in facts
         ]
-        changes = apply(wishes, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
+        changes = apply(wanted, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
         rejected = _list_changes(changes, folder, sidecars.write)
     raise typer.Exit(1 if built.failed or rejected else 0)
 
@@ -163,11 +163,11 @@ def xmp(
     """
     from luxel.report.culling import apply, read_ratings
 
-    wishes = read_ratings(ratings, folder, rejects=rejects, picks=picks)
-    if not wishes:
+    wanted = read_ratings(ratings, folder, rejects=rejects, picks=picks)
+    if not wanted:
         say(f"{ratings}: no stars in it; X and P count with --rejects and --picks")
         return
-    changes = apply(wishes, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
+    changes = apply(wanted, style=sidecars.style, overwrite=sidecars.overwrite, write=sidecars.write)
     raise typer.Exit(1 if _list_changes(changes, folder, sidecars.write) else 0)
 
 

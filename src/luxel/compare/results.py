@@ -1,7 +1,6 @@
 """A comparison as CSV and as one self-contained HTML page."""
 
 import base64
-import hashlib
 import html
 import io
 import math
@@ -13,6 +12,7 @@ from PIL import Image
 from luxel import images
 from luxel.compare.compare import Comparison, Interval, Rank, remark
 from luxel.compare.detail import MIN_DETAIL
+from luxel.pages import standalone_page
 from luxel.text import csv_table
 
 # fmt: off
@@ -107,13 +107,8 @@ def page(
     Raises ImageError for a sheet that cannot be read.
     """
     count = len(comparison.figures)
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{_sha256(_STYLE)}'"
     title = f"{len(ranks)} versions of {count} picture{'' if count == 1 else 's'}"
     parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}: exposure residual</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
         f"<h1>{title}, by exposure residual</h1>",
         "<p>The residual says how far lightness is from ideal exposure; a lower mean absolute residual is better. "
         f"Over and under are shares of area beyond {comparison.threshold:g}.</p>",
@@ -136,9 +131,9 @@ def page(
     parts += [
         "<h2>Mean absolute residual of every picture</h2>",
         _pictures_table(comparison, ranks),
-        f"<footer>Maps: {html.escape(weights)}</footer>\n</main>\n</body>\n</html>\n",
+        f"<footer>Maps: {html.escape(weights)}</footer>",
     ]
-    return "\n".join(parts)
+    return standalone_page(f"{title}: exposure residual", "\n".join(parts), style=_STYLE)
 
 
 def ranking_cells(rank: Rank, count: int) -> list[str]:
@@ -233,26 +228,17 @@ def _webp(file: Path) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 _STYLE = """
-body { margin: 0; background: #e9e9e9; color: #1c1c1c; font: 15px/1.45 system-ui, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1240px; margin: 0 auto; padding: 24px 28px 60px; background: #fff; }
-h1 { font-size: 22px; margin: 0 0 8px; } h2 { font-size: 17px; margin: 32px 0 8px; }
-p { max-width: 80ch; } .note { color: #7a4a00; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 14px 0; }
-th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid #ddd; font-weight: 400; }
+.note { color: var(--warn); overflow-wrap: anywhere; }
+table { margin: 14px 0; }
+th, td { text-align: right; }
 th[scope=row], .ranking th:nth-child(2), caption { text-align: left; overflow-wrap: anywhere; }
-thead th, .ranking tbody tr:first-child th, .ranking tbody tr:first-child td { font-weight: 650; }
-caption { color: #555; font-size: 13px; padding-bottom: 4px; }
-.wide { overflow-x: auto; }
+.ranking tbody tr:first-child th, .ranking tbody tr:first-child td { font-weight: 650; }
+caption { padding-bottom: 4px; }
 svg { width: 100%; max-width: 880px; height: auto; }
-svg text { font-size: 12.5px; fill: #333; } svg line { stroke: #333; stroke-width: 2; } svg circle { fill: #333; }
-svg .grid { stroke: #ddd; stroke-width: 1; }
+svg text { font-size: 12.5px; fill: var(--ink); } svg circle { fill: var(--ink); }
+svg line { stroke: var(--ink); stroke-width: 2; } svg .grid { stroke: var(--line); stroke-width: 1; }
 figure { margin: 0 0 28px; content-visibility: auto; contain-intrinsic-size: auto 500px; }
 figcaption { font-weight: 600; margin-bottom: 4px; overflow-wrap: anywhere; }
-figure img { box-sizing: border-box; width: 100%; border: 1px solid #ddd; }
-footer { color: #555; font-size: 13px; margin-top: 32px; }
+figure img { width: 100%; border: 1px solid var(--line); }
 """

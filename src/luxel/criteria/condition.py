@@ -134,7 +134,7 @@ Condition = Atom | Not | All | AnyOf
 
 
 def truth(condition: Condition, known: Callable[[Atom], bool | None]) -> bool | None:
-    """Whether a condition holds; None where that hangs on something undecided. known: the same for its atoms."""
+    """Whether a condition holds; None where that depends on something undecided. known: the same for its atoms."""
     match condition:
         case Not(part):
             inner = truth(part, known)

@@ -208,7 +208,7 @@ def _bounds(measures: Sequence[Measure], thresholds: tuple[float, float]) -> Ite
 
 
 def _shift_fits(key: Measure, cells: Mapping[Measure, Cell]) -> bool:
-    """shift is |mean|: it cannot exceed it either. Cells of mean never cross 0, which `Coverage` sees to."""
+    """shift is |mean|: it cannot exceed it either. Cells of mean never cross 0, which `Coverage` ensures."""
     mean, shift = (cells.get(Measure(metric, key.region)) for metric in ("mean", "shift"))
     if mean is None or shift is None:
         return True

@@ -120,7 +120,7 @@ class Criteria:
     def _measure(
         self, residual: npt.NDArray[Any], regions: Mapping[str, Mask] | None, image: npt.ArrayLike | None
     ) -> dict[Measure, float]:
-        """Every measure of the file that can be had; those of regions that are missing are left out."""
+        """Every measure of the file that is available; those of regions that are missing are left out."""
         wanted = self.measures()
         light: npt.NDArray[np.float32] | None = None
         if image is not None and any(measure.metric in ("black", "white") for measure in wanted):

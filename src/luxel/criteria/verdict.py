@@ -155,7 +155,7 @@ def number(score: float | None) -> str:
 def needs_of(
     band: Band, known: Callable[[Atom], bool | None], questions: Mapping[str, str], why_missing: str
 ) -> list[Need]:
-    """What an undecided band hangs on.
+    """What an undecided band depends on.
 
     known: truth of its atoms. questions: name -> text. why_missing: said of a region that could not be measured.
     """

@@ -89,7 +89,7 @@ class ReadOptions:
 
 @dataclass(slots=True, eq=False)
 class Raster:
-    """What a decoder hands on: samples as stored, and the facts needed to make them a `Picture`.
+    """What a decoder passes on: samples as stored, and the facts needed to make them a `Picture`.
 
     samples: [H, W] or [H, W, n] uint8, uint16 or float32; n = colour channels (grey 1, rgb 3, cmyk 4, lab 3), plus one
     with alpha. Full scale is 255, 65535 or 1.0. CMYK: 0 means no ink. The array belongs to the raster and may be

@@ -220,7 +220,7 @@ class Pool(Generic[TaskT, ResultT]):
         return _Worker(process, ours)
 
     def _collect(self) -> None:
-        """Waits until something happens, and sees to it."""
+        """Waits until something happens, and handles it."""
         deadlines = [worker.deadline for worker in self._workers if worker.deadline is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         by_sign: dict[Any, _Worker[TaskT, ResultT]] = {}
@@ -395,7 +395,7 @@ def _end_with_parent() -> None:
 
 
 def _end(process: BaseProcess, grace: float = _GRACE_SECONDS) -> None:
-    """Waits for a process that has nothing more to do; one that hangs on its way out is killed."""
+    """Waits for a process that has nothing more to do; one that hangs at its exit is killed."""
     process.join(grace)
     if process.is_alive():
         process.kill()

@@ -16,7 +16,7 @@ from luxel.model.weights import load_model
 MIN_SIDE = 8
 
 RANGE_TOLERANCE = 1e-3
-"""How far images may leave [0, 1] without a word: rounding (of half precision, one step of it)."""
+"""How far images may leave [0, 1] without a warning: rounding (of half precision, one step of it)."""
 
 FARTHEST = (-1.0, 2.0)
 """Images with values beyond these are rejected: they are not pictures in [0, 1]."""

@@ -96,6 +96,6 @@ def _entries(pictures: Sequence[Found], look: Look, jobs: int, timeout: float | 
 def _key(folder: Path) -> str:
     """Under which the page keeps ratings in the browser: the same whenever the folder is reported on again.
 
-    A hash, because a report that is handed on should not tell where the pictures lie.
+    A hash, because a report that is passed on should not tell where the pictures lie.
     """
     return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]

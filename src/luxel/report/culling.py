@@ -45,7 +45,7 @@ class WantedRating:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one wish in one sidecar.
+    """What is done to one sidecar for one rating.
 
     before, after: the rating in the file, None for none. outcome: "new" sidecar, "change" of an existing one, "same":
     it says so already, "kept": a person's other rating stays, "rejected": cannot be done. reason: why, for the last
@@ -77,17 +77,17 @@ def checked_bounds(text: str) -> tuple[float, float, float, float]:
 
 
 def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int | None = None) -> list[WantedRating]:
-    """The wishes in a JSON file that a report page exported.
+    """The ratings in a JSON file that a report page exported.
 
     folder: where its pictures are. rejects: a picture marked X becomes -1; else the mark is left out.
     picks: stars for a picture marked P that has none; None leaves it out. Stars and a reject together: the reject.
-    Returns wishes in the order of the file, for unrated pictures none.
+    Returns ratings in the order of the file, for unrated pictures none.
     Raises LuxelError for a file that cannot be read or is not such a file, a path that leaves the folder, a rating
     that is not 0 to 5, a folder that is not there.
     """
     if not folder.is_dir():
         raise LuxelError(f"{folder}: no such folder; give the folder that the report was made from")
-    wishes = []
+    wanted = []
     for entry in _entries(file):
         name, rating, flag = entry.get("path"), entry.get("rating"), entry.get("flag")
         place = f"{file}: {str(name)[:80]!r}"
@@ -105,32 +105,32 @@ def read_ratings(file: Path, folder: Path, *, rejects: bool = False, picks: int 
         elif flag == "pick" and not rating and picks is not None:
             rating = picks
         if rating is not None:
-            wishes.append(WantedRating(folder / inside, int(rating)))
-    return wishes
+            wanted.append(WantedRating(folder / inside, int(rating)))
+    return wanted
 
 
 def apply(
-    wishes: Iterable[WantedRating], *, style: SidecarStyle = "auto", overwrite: bool = False, write: bool = False
+    wanted: Iterable[WantedRating], *, style: SidecarStyle = "auto", overwrite: bool = False, write: bool = False
 ) -> list[Change]:
-    """What becomes of every wish, and with `write` the sidecars themselves.
+    """What is done for every rating, and with `write` the sidecars themselves.
 
     style: see `SidecarStyle`. overwrite: also replace ratings that a person gave; those of luxel are always replaced.
     write: False only says what would happen. A sidecar that cannot be read or written is a "rejected" change and the
     others continue. A sidecar is written atomically and keeps its permissions.
     """
-    wishes = list(wishes)
-    owners = _owners([wish.picture for wish in wishes])
+    wanted = list(wanted)
+    owners = _owners([one.picture for one in wanted])
     changes = []
-    for wish in wishes:
-        if not wish.picture.is_file():
-            changes.append(_rejected(wish, darktable_name(wish.picture), "no such picture"))
+    for one in wanted:
+        if not one.picture.is_file():
+            changes.append(_rejected(one, darktable_name(one.picture), "no such picture"))
             continue
-        owner = owners[adobe_name(wish.picture)]
-        for sidecar in _sidecars(wish.picture, style, owner):
-            if sidecar.stem == wish.picture.stem and owner != wish.picture:
-                changes.append(_rejected(wish, sidecar, f"belongs to {owner.name}; use the darktable style"))
+        owner = owners[adobe_name(one.picture)]
+        for sidecar in _sidecars(one.picture, style, owner):
+            if sidecar.stem == one.picture.stem and owner != one.picture:
+                changes.append(_rejected(one, sidecar, f"belongs to {owner.name}; use the darktable style"))
             else:
-                changes.append(_applied(wish, sidecar, overwrite=overwrite, write=write))
+                changes.append(_applied(one, sidecar, overwrite=overwrite, write=write))
     return changes
 
 
@@ -193,7 +193,7 @@ def _as_it_lies(sidecar: Path) -> Path:
     return upper if upper.exists() and not sidecar.exists() else sidecar
 
 
-def _applied(wish: WantedRating, sidecar: Path, *, overwrite: bool, write: bool) -> Change:
+def _applied(wanted: WantedRating, sidecar: Path, *, overwrite: bool, write: bool) -> Change:
     before: int | None = None
     try:
         data = xmp.load(sidecar)
@@ -201,29 +201,29 @@ def _applied(wish: WantedRating, sidecar: Path, *, overwrite: bool, write: bool)
         before, inside = found.rating, ""
         # 0 means unrated (XMP specification), so nobody's judgement is lost there.
         if not overwrite and (not before or found.ours):
-            own = embedded_rating(wish.picture)
+            own = embedded_rating(wanted.picture)
             if own.rating and not own.ours:
                 # A rating that luxel set before it looked there must not stand against it.
-                if found.ours and wish.ours and before != own.rating:
-                    wish = WantedRating(wish.picture, own.rating)
+                if found.ours and wanted.ours and before != own.rating:
+                    wanted = WantedRating(wanted.picture, own.rating)
                 else:
                     found, before, inside = own, own.rating, " inside the picture"
-        if (before or 0) == wish.rating and found.ours == (wish.ours and wish.rating != 0):
-            return Change(wish.picture, sidecar, before, before, "same")
+        if (before or 0) == wanted.rating and found.ours == (wanted.ours and wanted.rating != 0):
+            return Change(wanted.picture, sidecar, before, before, "same")
         by_a_person = bool(before) and not found.ours
-        if by_a_person and (before == wish.rating or not overwrite):
-            kept: SidecarOutcome = "same" if before == wish.rating else "kept"
+        if by_a_person and (before == wanted.rating or not overwrite):
+            kept: SidecarOutcome = "same" if before == wanted.rating else "kept"
             reason = "" if kept == "same" else f"rated before{inside}; --overwrite replaces it"
-            return Change(wish.picture, sidecar, before, before, kept, reason)
+            return Change(wanted.picture, sidecar, before, before, kept, reason)
         if data is None:
-            content = xmp.new(wish.rating, ours=wish.ours, creator=f"luxel {luxel.__version__}")
+            content = xmp.new(wanted.rating, ours=wanted.ours, creator=f"luxel {luxel.__version__}")
         else:
-            content = xmp.with_rating(data, wish.rating, ours=wish.ours)
+            content = xmp.with_rating(data, wanted.rating, ours=wanted.ours)
         if write:
             _write(sidecar, content)
     except LuxelError as error:
-        return Change(wish.picture, sidecar, before, before, "rejected", str(error))
-    return Change(wish.picture, sidecar, before, wish.rating, "new" if data is None else "change")
+        return Change(wanted.picture, sidecar, before, before, "rejected", str(error))
+    return Change(wanted.picture, sidecar, before, wanted.rating, "new" if data is None else "change")
 
 
 def _write(sidecar: Path, content: bytes) -> None:
@@ -238,5 +238,5 @@ def _write(sidecar: Path, content: bytes) -> None:
         raise xmp.SidecarError(f"cannot be written ({error.strerror})") from error
 
 
-def _rejected(wish: WantedRating, sidecar: Path, reason: str) -> Change:
-    return Change(wish.picture, sidecar, None, None, "rejected", reason)
+def _rejected(wanted: WantedRating, sidecar: Path, reason: str) -> Change:
+    return Change(wanted.picture, sidecar, None, None, "rejected", reason)

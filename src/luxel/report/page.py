@@ -6,7 +6,6 @@ only. A content security policy allows the page's own script and style by their 
 """
 
 import base64
-import hashlib
 import html
 import json
 import re
@@ -21,6 +20,7 @@ import numpy as np
 from luxel.draw import heatmap
 from luxel.errors import LuxelError
 from luxel.jobs.atomic import writing_file
+from luxel.pages import shared_style, style_hash
 from luxel.report.entry import Entry
 
 _STYLE = "page.css"
@@ -33,10 +33,10 @@ class Page:
 
     def __init__(self, file: BinaryIO, *, title: str) -> None:
         """file: open for writing, at its start. title: shown in the window and on the page."""
-        style, script = _source(_STYLE), _script()
+        style, script = shared_style("dark.css") + _source(_STYLE), _script()
         policy = (
             "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-            f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+            f"style-src '{style_hash(style)}'; script-src '{style_hash(script)}'"
         )
         parts = {"title": html.escape(title), "policy": policy, "style": style, "script": script}
         # One pass over the template, so that nothing put in is looked at again.
@@ -89,10 +89,6 @@ def _source(name: str) -> str:
 def _script() -> str:
     """All scripts as one function body, so that nothing of theirs becomes a global name."""
     return '"use strict";\n(() => {\n' + "\n".join(_source(name) for name in _SCRIPTS) + "})();\n"
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _json(value: Any) -> bytes:

@@ -24,7 +24,7 @@ def wanted_map(header: str) -> str | None:
 
     header: as sent, "" where there was none. `image/png` is the heat map, `image/png;map=residual` another kind of
     `luxel.draw.files.MAP_KINDS`. The highest quality counts, of equal ones the first; `*/*` is JSON.
-    Raises HTTPException 406 when nothing of it can be had.
+    Raises HTTPException 406 when none of it is available.
 
     >>> wanted_map("*/*"), wanted_map("image/png"), wanted_map("application/json;q=0.5, image/png;map=residual")
     (None, 'heatmap', 'residual')
@@ -36,7 +36,7 @@ def wanted_map(header: str) -> str | None:
         if each.kind in ("image/*", PNG_TYPE) and (each.map or DEFAULT_MAP) in MAP_KINDS:
             return each.map or DEFAULT_MAP
     kinds = ", ".join(f"{PNG_TYPE};map={kind}" for kind in MAP_KINDS)
-    raise HTTPException(406, f"none of what Accept lists can be had; there are {JSON_TYPE}, {kinds}")
+    raise HTTPException(406, f"nothing that Accept lists is available; there are {JSON_TYPE}, {kinds}")
 
 
 def _parsed(text: str) -> _Range:

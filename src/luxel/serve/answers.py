@@ -155,7 +155,7 @@ def assessed() -> dict[int | str, dict[str, Any]]:
             "content": {"application/json": {"example": ASSESSMENT}, **maps},
             "headers": {"Luxel-Assessment": header},
         },
-        406: {"model": ErrorAnswer, "description": "Nothing that Accept lists can be had."},
+        406: {"model": ErrorAnswer, "description": "Nothing that Accept lists is available."},
         **errors(),
     }
 

@@ -31,7 +31,7 @@ def serve_pictures(
     """Serves until SIGTERM or Ctrl-C, and finishes what is in work.
 
     say: gets the address. log: gets a line of JSON for each request.
-    Raises LuxelError when the port cannot be had, or no process can work (any more).
+    Raises LuxelError when the port cannot be opened, or no process can work (any more).
     """
     listener = listen(reach.host, reach.port)
     failures: list[LuxelError] = []

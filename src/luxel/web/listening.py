@@ -24,7 +24,7 @@ KEEP_ALIVE_SECONDS = 30
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections. port: 0 for any that is free. Raises LuxelError when it cannot be had."""
+    """A socket that accepts connections. port: 0 for any that is free. Raises LuxelError when it cannot be opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

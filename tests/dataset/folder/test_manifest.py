@@ -255,7 +255,7 @@ def test_levels_of_real_frames_that_share_a_stop_count_together() -> None:
 
 def test_thin_and_missing() -> None:
     rows = [a_row(f"a{n}", tone="dark") for n in range(40)] + [a_row(f"b{n}", tone="clear") for n in range(4)]
-    found = coverage.thin(coverage.counts(rows, load_taxonomy()), {"tone": ["dark", "clear", "neutral"]})
+    found = coverage.rare(coverage.counts(rows, load_taxonomy()), {"tone": ["dark", "clear", "neutral"]})
     assert found == {"tone": (["clear"], ["neutral"])}
 
 

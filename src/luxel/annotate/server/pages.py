@@ -15,6 +15,7 @@ from luxel.annotate.server.context import Parts, Visit, may_see, visit_of
 from luxel.annotate.server.people import set_cookie
 from luxel.annotate.store.accounts import Role, invitation_of, may
 from luxel.annotate.store.tables import Frame, Project, Scene, Submission, Task
+from luxel.pages import shared_style
 
 router = APIRouter()
 
@@ -30,12 +31,13 @@ _templates = Environment(
 @cache
 def static_files() -> dict[str, tuple[bytes, str, str]]:
     """Name to content, media type and tag of every file that pages refer to."""
+    own = files("luxel.annotate.pages").joinpath("static").iterdir()
+    contents = {place.name: place.read_bytes() for place in own if place.is_file()}
+    contents["dark.css"] = shared_style("dark.css").encode()
     found = {}
-    for place in files("luxel.annotate.pages").joinpath("static").iterdir():
-        if place.is_file():
-            content = place.read_bytes()
-            media = mimetypes.guess_type(place.name)[0] or "application/octet-stream"
-            found[place.name] = (content, media, hashlib.sha256(content).hexdigest()[:32])
+    for name, content in contents.items():
+        media = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        found[name] = (content, media, hashlib.sha256(content).hexdigest()[:32])
     return found
 
 

@@ -1,11 +1,10 @@
 """A benchmark's tables as text: Markdown, LaTeX, CSV, HTML; and how they are divided for a terminal."""
 
-import base64
-import hashlib
 import html
 from collections.abc import Callable, Sequence
 
 from luxel.benchmark.tables.table import Table
+from luxel.pages import standalone_page
 from luxel.text import csv_table
 
 
@@ -54,12 +53,7 @@ def csv_text(tables: Sequence[Table]) -> str:
 
 def html_page(tables: Sequence[Table]) -> str:
     """Tables as one page that needs no other file and no network; every text is escaped."""
-    policy = f"default-src 'none'; style-src 'sha256-{_sha256(_STYLE)}'"
     parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Exposure assessment: benchmark</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
         "<h1>Exposure assessment: benchmark</h1>",
     ]
     for table in tables:
@@ -72,7 +66,7 @@ def html_page(tables: Sequence[Table]) -> str:
             *(f"<li>{_html(note)}</li>" for note in table.notes),
             "</ul>",
         ]
-    return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
+    return standalone_page("Exposure assessment: benchmark", "\n".join(parts), style=_STYLE)
 
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
@@ -150,19 +144,12 @@ def _side(table: Table, column: int) -> str:
     return ' class="text"' if is_text(table, column) else ""
 
 
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 _STYLE = """
-body { margin: 0; background: #e9e9e9; color: #1c1c1c; font: 15px/1.45 system-ui, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1500px; margin: 0 auto; padding: 24px 28px 60px; background: #fff; }
-h1 { font-size: 22px; margin: 0 0 8px; } h2 { font-size: 17px; margin: 32px 0 8px; }
-ul { max-width: 100ch; padding-left: 18px; color: #444; font-size: 13px; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
-th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid #ddd; font-weight: 400; }
-td, tbody th { vertical-align: top; white-space: nowrap; } thead th { vertical-align: bottom; font-weight: 650; }
+main { max-width: 1500px; }
+ul { max-width: 100ch; padding-left: 18px; color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
+table { font-size: 13px; }
+th, td { text-align: right; }
+td, tbody th { vertical-align: top; white-space: nowrap; }
 td.remarks { white-space: normal; min-width: 40ch; }
 th[scope=row], .text { text-align: left; }
-.wide { overflow-x: auto; }
 """

@@ -103,7 +103,7 @@ def card(record: Mapping[str, Any], rows: Sequence[FrameRow], report: Sequence[M
         f"{len(rows)} exposures of {len(scenes)} scenes, each with a pixel-level exposure label: how far every pixel's "
         "lightness is from what it would be in an ideally exposed picture of the same scene. Built with luxel "
         f"{record['luxel']} after section 4 of *Rethinking No-reference Image Exposure Assessment from Holism to "
-        "Pixel* (NeurIPS 2024). Look at `coverage.html` for pictures and for what is thin.",
+        "Pixel* (NeurIPS 2024). Look at `coverage.html` for pictures and for what is rare.",
         "",
         "## The label",
         "",

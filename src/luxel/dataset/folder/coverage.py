@@ -1,4 +1,4 @@
-"""The coverage report: what a dataset holds and what is thin (the selection bias of paper 4.1), as one HTML page.
+"""The coverage report: what a dataset holds and what is rare in it (the selection bias of paper 4.1), as one HTML page.
 
 The page needs nothing beside it: style and pictures are inside. It has no script.
 """
@@ -25,13 +25,14 @@ from luxel.dataset.sources.taxonomy import AXES, Taxonomy, load_taxonomy, taxono
 from luxel.draw import heatmap
 from luxel.errors import DatasetError, LuxelError
 from luxel.jobs.atomic import write_file
+from luxel.pages import standalone_page
 
 COVERAGE = "coverage.html"
 SHOWN_SCENES = 12
 """Scenes shown with all their frames: the first of each kind, then evenly over the rest."""
 
-THIN_SHARE = 0.25
-"""A category is thin below this share of the mean count of its axis, or below three scenes."""
+RARE_SHARE = 0.25
+"""A category is rare below this share of the mean count of its axis, or below three scenes."""
 
 _THUMB = 112
 _UNTAGGED = "not tagged"
@@ -57,18 +58,18 @@ def counts(rows: Iterable[FrameRow], taxonomy: Taxonomy) -> dict[str, dict[str, 
     return {axis: dict(Counter(map(name, firsts)).most_common()) for axis, name in axes.items()}
 
 
-def thin(
+def rare(
     counted: Mapping[str, Mapping[str, int]], wanted: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[list[str], list[str]]]:
-    """What is thin and what is missing on each axis that has names to be wanted.
+    """What is rare and what is missing on each axis that has names to be wanted.
 
-    counted: from `counts`. wanted: axis -> all names it should have. Returns axis -> (thin names, missing names).
+    counted: from `counts`. wanted: axis -> all names it should have. Returns axis -> (rare names, missing names).
     """
     result = {}
     for axis, names in wanted.items():
         there = {name: counted[axis][name] for name in counted[axis] if name in set(names)}
         mean = sum(there.values()) / len(there) if there else 0.0
-        few = [name for name, count in there.items() if count < max(3, THIN_SHARE * mean)]
+        few = [name for name, count in there.items() if count < max(3, RARE_SHARE * mean)]
         result[axis] = (few, [name for name in names if name not in there])
     return result
 
@@ -94,7 +95,7 @@ def page(out: Path, name: str, rows: Sequence[FrameRow], report: Sequence[Mappin
     sections = [
         _section("At a glance", _facts(facts)),
         _section("Pictures", _pictures(out, scenes), _legend()),
-        _section("What is thin", _thin(rows, counted, taxonomy), _THIN_NOTE),
+        _section("What is rare", _rare(rows, counted, taxonomy), _RARE_NOTE),
         _section("Scenes by", f'<div class="charts">{"".join(_bars(axis, counted[axis]) for axis in counted)}</div>'),
         _section("Exposure", _levels(rows)),
         _section(
@@ -107,13 +108,9 @@ def page(out: Path, name: str, rows: Sequence[FrameRow], report: Sequence[Mappin
         _section("Splits", _splits(rows)),
         _section("Left out", _left_out(report)),
     ]
-    name = escape(name)
-    style = Path(__file__).with_name("coverage.css").read_text()
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Coverage of {name}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
-        f"<body><main><h1>Coverage of {name}</h1>{''.join(sections)}</main></body></html>\n"
-    )
+    style = Path(__file__).with_name("coverage.css").read_text(encoding="utf-8")
+    body = f"<h1>Coverage of {escape(name)}</h1>{''.join(sections)}"
+    return standalone_page(f"Coverage of {name}", body, style=style, style_attributes=True)
 
 
 def _section(title: str, body: str, note: str = "") -> str:
@@ -211,10 +208,10 @@ def _number(things: Collection[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
-def _thin(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]], taxonomy: Taxonomy) -> str:
+def _rare(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]], taxonomy: Taxonomy) -> str:
     lines: list[tuple[str, str, str]] = []
     wanted = {"super-class": list(taxonomy.scenes), **{axis: taxonomy.names(axis) for axis in AXES}}
-    for axis, (few, missing) in thin(counted, wanted).items():
+    for axis, (few, missing) in rare(counted, wanted).items():
         untagged = counted[axis].get(_UNTAGGED, 0)
         total = sum(counted[axis].values())
         if total and untagged == total:
@@ -227,10 +224,10 @@ def _thin(rows: Sequence[FrameRow], counted: Mapping[str, Mapping[str, int]], ta
     # Longer brackets have levels beyond the nine; few of those are enough.
     grouped = by_level(rows)
     levels = {level: len(grouped.get(level, ())) for level in LEVELS}
-    few = [level for level, count in levels.items() if 0 < count < THIN_SHARE * max(levels.values())]
+    few = [level for level, count in levels.items() if 0 < count < RARE_SHARE * max(levels.values())]
     missing = [level for level, count in levels.items() if not count]
     lines.append(("exposure", ", ".join(few) or "nothing", ", ".join(missing) or "nothing"))
-    return _table(("axis", "thin", "missing"), lines)
+    return _table(("axis", "rare", "missing"), lines)
 
 
 def _left_out(report: Sequence[Mapping[str, Any]]) -> str:
@@ -297,7 +294,7 @@ def _picture(pixels: npt.NDArray[np.uint8]) -> str:
     return f'<img alt="" width="{width}" height="{height}" src="data:image/jpeg;base64,{data}">'
 
 
-_THIN_NOTE = (
-    f"Thin: fewer than three scenes, or fewer than {THIN_SHARE:.0%} of the mean of the axis. Missing: in the taxonomy, "
+_RARE_NOTE = (
+    f"Rare: fewer than three scenes, or fewer than {RARE_SHARE:.0%} of the mean of the axis. Missing: in the taxonomy, "
     "but in no scene."
 )

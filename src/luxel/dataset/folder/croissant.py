@@ -52,7 +52,7 @@ def croissant(out: Path, record: Mapping[str, Any], rows: Sequence[FrameRow]) ->
         **{key: record[key] for key in ("url", "datePublished", "creator", "version") if key in record},
         "isLiveDataset": False,
         "rai:dataCollection": "; ".join(f"{kind}: {KINDS.get(kind, kind)}" for kind in sorted({r.kind for r in rows})),
-        "rai:dataBiases": "See coverage.html: counts by scene, light, device and exposure, and what is thin.",
+        "rai:dataBiases": "See coverage.html: counts by scene, light, device and exposure, and what is rare.",
         "rai:dataAnnotationProtocol": "Automatic residual against an optimised exposure fusion; expert layers on top.",
         "distribution": [
             {

@@ -1,4 +1,4 @@
-"""The clean aperture of an AVIF picture: the part of the coded pixels that is the picture; its decoder hands on all."""
+"""The clean aperture of an AVIF picture: the part of the coded pixels that is the picture; its decoder gives all."""
 
 import struct
 

@@ -57,7 +57,7 @@ def _read_page(path: Path, page: tifffile.TiffPage, max_megapixels: float) -> Ra
     name = printable(path)
     planes = page.samplesperpixel
     facts = (page.imagewidth, page.imagelength, planes, page.bitspersample, page.photometric, page.compression)
-    if not all(isinstance(fact, int) for fact in facts):  # tifffile hands on what a damaged tag holds
+    if not all(isinstance(fact, int) for fact in facts):  # tifffile passes on what a damaged tag holds
         raise ImageError(f"{name}: damaged TIFF: one of its tags has the wrong type")
     if not all(isinstance(n, int) for n in (*page.dataoffsets, *page.databytecounts)):
         raise ImageError(f"{name}: damaged TIFF: the places of its pixel data are not numbers; export it again")

@@ -94,7 +94,7 @@ def block_energy(hidden: Float64Array, chosen: npt.NDArray[np.intp]) -> float:
 
 
 def block_exposures(image: Image) -> Float64Array:
-    """Exposure change every block wants, in stops: above 0 it is underexposed.
+    """Exposure change that every block needs, in stops: above 0 it is underexposed.
 
     Each block starts at what shows most of it (the smallest change among equals); then the block that gains most is
     changed, one at a time, until no change of one block lowers `block_energy`. The temporal term of the source is 0 for

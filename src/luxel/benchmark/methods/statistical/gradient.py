@@ -84,7 +84,7 @@ def gradient_information(image: Image) -> float:
 
 
 def best_gamma(image: Image) -> float:
-    """The gamma between 1/1.9 and 1.9 that shows most gradient information; below 1 the picture wants more light.
+    """The gamma between 1/1.9 and 1.9 that shows most gradient information; below 1 the picture needs more light.
 
     A polynomial of order 5 through the seven trials is searched for its maximum. 1 where no trial shows any gradient.
     image: [H, W, 3] float in [0, 1]. Source: Shim et al. 2014.
@@ -124,7 +124,7 @@ def update_ratio(gamma: float, *, d: float = SHIM_CURVATURE) -> float:
 
 
 def wanted_change(image: Image) -> float:
-    """R - 1 at the best gamma, in [-0.83, 0.36]: above 0 the picture wants more light, 0 is ideal.
+    """R - 1 at the best gamma, in [-0.83, 0.36]: above 0 the picture needs more light, 0 is ideal.
 
     image: [H, W, 3] float in [0, 1]. Source: Shim et al. 2018, whose measure is that of 2014; reading its update as a
     measure is ours.
