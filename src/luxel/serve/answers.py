@@ -40,7 +40,7 @@ class RowAnswer(BaseModel):
     error: str | None
 
 
-class Need(BaseModel):
+class NeedAnswer(BaseModel):
     """Why a band of the criteria could not be decided."""
 
     kind: Literal["person", "region"]
@@ -59,7 +59,7 @@ class ScoreAnswer(BaseModel):
     line: int = Field(description="Of the matched band in the criteria file.")
     when: str | None = Field(description="Condition of the matched band.")
     measured: dict[str, float]
-    needs: list[Need] = Field(description="What would have to be known to decide the bands above.")
+    needs: list[NeedAnswer] = Field(description="What would have to be known to decide the bands above.")
     regions: list[dict[str, Any]]
 
 
