@@ -53,7 +53,7 @@ def test_kept_rows_between_new_ones_come_in_order(tmp_path: Path, weights: Path)
     assert lines == [str(picture.path) for picture in pictures]
 
 
-def test_rows_are_handed_on_while_the_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_passed_on_while_the_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 2,000 pictures never more than one row is held, and the index and the journal stay on disk."""
     monkeypatch.setattr(batch, "assess_one", lambda picture, *_: {"path": picture.source, "outputs": {}, "error": "x"})
     pictures = FileList(Found(Path(f"{n}.png"), str(n)) for n in range(2000))
