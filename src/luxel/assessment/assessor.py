@@ -22,7 +22,7 @@ from PIL import Image
 from luxel.assessment.ev import Bound, advice_text, recommended_ev
 from luxel.assessment.head import Head, load_head
 from luxel.assessment.inputs import array_of, as_file, stored_bytes
-from luxel.assessment.runtime import MIN_SIDE, Backend, load, predict
+from luxel.assessment.runtime import MIN_SIDE, Backend, Device, load, predict, predict_batch
 from luxel.assessment.weights import WeightsInfo, describe, locate
 from luxel.errors import ImageError, LuxelError, WeightsError
 from luxel.filters.guided import guided_upsample
@@ -33,6 +33,8 @@ from luxel.residual import DEFAULT_THRESHOLD, score_of
 from luxel.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luxel.assessment.inputs import ImageInput
     from luxel.images import Picture
 
@@ -205,6 +207,21 @@ class Assessment:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A picture that is ready for the network.
+
+    pixels: [H, W, 3], what the map is brought to. small: [h, w, 3] float32 in [0, 1] at the working size. size: height
+    and width of the picture itself.
+    """
+
+    pixels: npt.NDArray[Any]
+    small: FloatArray
+    size: tuple[int, int]
+    path: Path | None
+    notes: tuple[str, ...]
+
+
 class Assessor:
     """Assesses any number of images with weights loaded once.
 
@@ -218,6 +235,8 @@ class Assessor:
     threshold: |r| above which a pixel counts as over- or underexposed, in (0, 1), in lightness.
     head: a head that `luxel train recipes/holistic.toml` wrote, whose score replaces `luxel.residual.people_score`
         (paper 5.2, "with fine-tuning"); warns if it is of other weights.
+    device: what the network runs on: "cpu", or "cuda", "coreml", "directml" where ONNX Runtime has them, or "cuda" with
+        torch.
     reading: how image files are read, except for its working_size: the largest size, and what stands for camera RAW.
     Raises WeightsError, MissingExtraError or LuxelError as `luxel.assessment.runtime.load` does, LuxelError for a bad
     option.
@@ -238,6 +257,7 @@ class Assessor:
         threshold: float = DEFAULT_THRESHOLD,
         head: str | Path | None = None,
         reading: ReadOptions = ReadOptions(),
+        device: Device = "cpu",
     ) -> None:
         if working_size < GRID:
             raise LuxelError(f"working_size={working_size}: give {GRID} or more; {WORKING_SIZE} is usual")
@@ -252,6 +272,7 @@ class Assessor:
             "threshold": threshold,
             "head": None if head is None else Path(head).resolve(),
             "reading": reading,
+            "device": device,
         }
         self.weights = describe(path)
         self.working_size = working_size
@@ -263,7 +284,7 @@ class Assessor:
                 f"{self.head.name} was trained on maps of other weights than {self.weights.name}; train it again",
                 stacklevel=2,
             )
-        self._network = load(path, backend=backend, threads=threads)
+        self._network = load(path, backend=backend, threads=threads, device=device)
 
     @property
     def backend(self) -> str:
@@ -285,6 +306,41 @@ class Assessor:
             counts newly clipped pixels at the working size in both cases.
         Raises ImageError if the image cannot be read or is not such an array; WeightsError if the network fails.
         """
+        prepared = self._prepared(image, full_size)
+        return self._finished(prepared, predict(self._network, prepared.small))
+
+    def assess_batch(
+        self, images: "Sequence[ImageInput]", *, full_size: bool = True
+    ) -> "list[Assessment | ImageError]":
+        """The assessments of several pictures, those of one working size in one call of the network.
+
+        images: each as in `assess`. Portraits and landscapes of one aspect ratio make two batches; a graphics processor
+            wants 16 or more of a kind.
+        full_size: as in `assess`.
+
+        An image that cannot be assessed is an ImageError in its place. Raises WeightsError if the network fails.
+
+        >>> first, second = Assessor().assess_batch([np.zeros((64, 64, 3), np.uint8), b"no picture"])
+        >>> first.score < 3, type(second).__name__
+        (True, 'ImageError')
+        """
+        made: dict[int, Assessment | ImageError] = {}
+        groups: dict[tuple[int, ...], list[tuple[int, _Prepared]]] = {}
+        for number, image in enumerate(images):
+            try:
+                prepared = self._prepared(image, full_size)
+            except ImageError as error:
+                made[number] = error
+                continue
+            groups.setdefault(prepared.small.shape, []).append((number, prepared))
+        for group in groups.values():
+            maps = predict_batch(self._network, [prepared.small for _, prepared in group])
+            for (number, prepared), residual in zip(group, maps, strict=True):
+                made[number] = self._finished(prepared, residual)
+        return [made[number] for number in range(len(images))]
+
+    def _prepared(self, image: "ImageInput", full_size: bool) -> "_Prepared":
+        """A picture read and reduced to the working size."""
         picture = self._read(image, None if full_size else self.working_size)
         path = Path(image) if isinstance(image, str | os.PathLike) else None
         small: FloatArray | None = None
@@ -302,7 +358,12 @@ class Assessor:
             if not full_size:
                 pixels = block_means(pixels, block_side(*size, self.working_size))
         np.clip(small, 0, 1, out=small)
-        small_residual = np.clip(predict(self._network, small), -1, 1)
+        return _Prepared(pixels, small, size, path, notes)
+
+    def _finished(self, prepared: "_Prepared", small_residual: FloatArray) -> Assessment:
+        """The assessment of a picture whose map at the working size is known."""
+        pixels, small, size = prepared.pixels, prepared.small, prepared.size
+        small_residual = np.clip(small_residual, -1, 1)
         residual = small_residual
         if small.shape[:2] != pixels.shape[:2]:
             residual = guided_upsample(small_residual, lightness(small), pixels)
@@ -322,8 +383,8 @@ class Assessor:
             head=self.head,
             threshold=self.threshold,
             weights=self.weights,
-            path=path,
-            notes=notes,
+            path=prepared.path,
+            notes=prepared.notes,
             full_size=None if size == residual.shape else size,
         )
 

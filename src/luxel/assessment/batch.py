@@ -6,17 +6,17 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import luxel
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.head import load_head
 from luxel.assessment.journal import FILE_NAME, Journal, Row, Stamp, key_of
+from luxel.assessment.runtime import Backend, Device
 from luxel.draw import heatmap
 from luxel.draw.files import MapStyle, write_maps
 from luxel.errors import LuxelError, reason_of
 from luxel.images import ReadOptions
-from luxel.jobs.cores import process_count, usable_cores
+from luxel.jobs.cores import process_count, threads_each
 from luxel.jobs.file_list import FileList, Found, free_name
 from luxel.jobs.find import overwritten_input
 from luxel.jobs.processes import TaskError, results
@@ -39,7 +39,7 @@ class Settings:
     """
 
     weights: Path | None = None
-    backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    backend: Backend = "auto"
     threshold: float = DEFAULT_THRESHOLD
     outputs: tuple[str, ...] = ()
     palette: str = heatmap.DEFAULT_PALETTE
@@ -47,6 +47,7 @@ class Settings:
     full_size: bool = False
     head: Path | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
+    device: Device = "cpu"
 
     def assessor(self, threads: int | None = None) -> Assessor:
         """A new assessor for these settings. threads: None leaves the number to it."""
@@ -57,6 +58,7 @@ class Settings:
             threshold=self.threshold,
             head=self.head,
             reading=self.reading,
+            device=self.device,
         )
 
     @property
@@ -164,7 +166,7 @@ class Run:
             for place, picture in enumerate(pictures):
                 yield place, assess_one(picture, self._settings, self._assessor, self._out)
             return
-        start = partial(_in_worker, self._settings, self._out, max(1, usable_cores() // self._jobs))
+        start = partial(_in_worker, self._settings, self._out, threads_each(self._jobs))
         yield from results(pictures, start, jobs=self._jobs, timeout=self._timeout)
 
     def _stands(self, picture: Found) -> bool:
@@ -241,7 +243,7 @@ def assess_one(picture: Found, settings: Settings, assessor: Assessor, out: Path
     return {**assessment.to_dict(), "path": picture.source, "outputs": outputs, "error": None}
 
 
-def _in_worker(settings: Settings, out: Path | None, threads: int) -> Callable[[Found], Row]:
+def _in_worker(settings: Settings, out: Path | None, threads: int | None) -> Callable[[Found], Row]:
     """Called once in each worker process: its own assessor, with its share of the cores."""
     return partial(assess_one, settings=settings, assessor=settings.assessor(threads), out=out)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from luxel.assessment.assessor import Assessment, Assessor
 from luxel.assessment.inputs import stored_bytes
 from luxel.errors import ImageError, reason_of
-from luxel.jobs.cores import process_count, usable_cores
+from luxel.jobs.cores import process_count, threads_each
 from luxel.jobs.processes import TaskError, ordered_results
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def assess_many(
     if workers == 1 and timeout is None:
         start: Callable[[], Callable[[Any], Assessment | ImageError]] = partial(_worker, judge, full_size)
     else:
-        threads = judge.options["threads"] or max(1, usable_cores() // workers)
+        threads = judge.options["threads"] or threads_each(workers)
         start = partial(_in_process, judge.options | {"threads": threads}, full_size)
     for result in ordered_results(map(_sendable, images), start, jobs=workers, timeout=timeout):
         yield ImageError(result.reason) if isinstance(result, TaskError) else result

@@ -1,10 +1,11 @@
-"""Runs exported weights on the CPU: one call for every inference engine, no torch.
+"""Runs exported weights: one call for every inference engine and device. Without torch, unless that is asked for.
 
 A network here is `float32 [B, 3, H, W] in [0, 1], sRGB-encoded -> float32 [B, 1, H, W] in [-1, 1]`, any B, H, W >= 8.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import local
@@ -12,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from luxel.errors import LuxelError, MissingExtraError, WeightsError
+from luxel.errors import LuxelError, MissingExtraError, WeightsError, missing_packages
 from luxel.jobs.cores import usable_cores
 from luxel.photometry import FloatArray
 
@@ -22,7 +23,17 @@ INPUT, OUTPUT = "image", "residual"
 MIN_SIDE = 8
 """Smallest height and width the exported graph takes."""
 
-Backend = Literal["auto", "onnxruntime", "openvino"]
+Backend = Literal["auto", "onnxruntime", "openvino", "torch"]
+
+Device = Literal["cpu", "cuda", "coreml", "directml"]
+
+PROVIDERS: dict[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+"""Device -> what ONNX Runtime calls it. Which of them there are depends on the package of ONNX Runtime."""
 
 
 class Network(Protocol):
@@ -39,7 +50,7 @@ class OnnxRuntimeNetwork:
 
     backend = "onnxruntime"
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, threads: int | None, device: Device = "cpu") -> None:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report its use, and write a file into /tmp
         import onnxruntime
 
@@ -51,7 +62,7 @@ class OnnxRuntimeNetwork:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # Errors come back as exceptions; warnings would only clutter the terminal.
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=[PROVIDERS[device]])
         except Exception as error:  # The engine's errors share no narrower base class.
             raise _unreadable(path, error) from error
         _check_contract(
@@ -111,12 +122,17 @@ BACKENDS: dict[str, Callable[[Path, int | None], Network]] = {
 loads in 0.2 s against 2 s and needs half the memory."""
 
 
-def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = None) -> Network:
+_TORCH = "luxel.model.inference"
+"""Module of the engine that uses torch. By name, because it is above this one, and few installs have torch."""
+
+
+def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = None, device: Device = "cpu") -> Network:
     """A network ready to run.
 
     path: exported weights (.onnx). backend: an engine, or "auto": ONNX Runtime, or OpenVINO in bfloat16 where it is
     installed, the processor has AMX and the maps differ by less than `MAX_PRECISION_LOSS`. threads: processor
     threads for one call; None for one per usable core (`luxel.jobs.cores.usable_cores`).
+    device: what computes; "auto" takes ONNX Runtime if its package knows the device, else torch for "cuda".
     Raises WeightsError if the file is missing, is not ONNX, or is not a residual network; MissingExtraError if the
     engine is not installed; LuxelError for an unknown engine or a thread count below 1.
     """
@@ -124,10 +140,14 @@ def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = N
         raise LuxelError(f"threads={threads}: give 1 or more, or None for one per core")
     if threads is None and (usable := usable_cores()) != os.cpu_count():
         threads = usable  # Engines count the machine's cores, not those that this process may use.
+    if device not in PROVIDERS:
+        raise LuxelError(f"device {device!r} is unknown; choose {', '.join(PROVIDERS)}")
+    if backend == "torch" or device != "cpu":
+        return _on_device(Path(path), backend, threads, device)
     installed = [name for name in BACKENDS if find_spec(name)]
     name = next(iter(installed), "onnxruntime") if backend == "auto" else backend
     if name not in BACKENDS:
-        raise LuxelError(f"backend {name!r} is unknown; choose auto, {', '.join(BACKENDS)}")
+        raise LuxelError(f"backend {name!r} is unknown; choose auto, {', '.join(BACKENDS)}, torch")
     if name not in installed:
         if name == "openvino":
             raise MissingExtraError("backend openvino", "openvino")
@@ -140,6 +160,29 @@ def load(path: str | Path, *, backend: Backend = "auto", threads: int | None = N
         fast = OpenVinoNetwork(path, threads, precision="bf16")
         if mean_difference(fast, network) < MAX_PRECISION_LOSS:
             return fast
+    return network
+
+
+def _on_device(path: Path, backend: Backend, threads: int | None, device: Device) -> Network:
+    """A network that does not run on the processor by ONNX Runtime or OpenVINO."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file; give a path to .onnx weights")
+    if backend in ("auto", "onnxruntime"):
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
+        if PROVIDERS[device] in onnxruntime.get_available_providers():
+            return OnnxRuntimeNetwork(path, threads, device)
+        if backend == "onnxruntime" or device != "cuda":
+            raise LuxelError(
+                f"device {device}: this ONNX Runtime has no {PROVIDERS[device]}; install the package of it that has, "
+                "or leave the device out"
+            )
+    elif backend == "openvino":
+        raise LuxelError(f"device {device}: OpenVINO runs on the processor here; choose backend auto or onnxruntime")
+    if missing_packages("torch"):
+        raise MissingExtraError(f"device {device} with torch", "torch")
+    network: Network = import_module(_TORCH).TorchNetwork(path, threads, device)
     return network
 
 
@@ -168,10 +211,16 @@ def predict(network: Network, image: FloatArray) -> FloatArray:
     image: [H, W, 3] float32, sRGB-encoded, in [0, 1]; sides below 8 are continued by their edge pixels for the network
     and cut again. Returns float32 [H, W]. Raises WeightsError if the network gives values that are not numbers.
     """
-    height, width = image.shape[:2]
+    residual: FloatArray = predict_batch(network, [image])[0]
+    return residual
+
+
+def predict_batch(network: Network, images: Sequence[FloatArray]) -> FloatArray:
+    """Residual maps of images of one size, in one call of the network: float32 [B, H, W]; as `predict`."""
+    height, width = images[0].shape[:2]
     short = [(0, max(0, MIN_SIDE - side)) for side in (height, width)]
-    batch = np.pad(image.transpose(2, 0, 1)[None], [(0, 0), (0, 0), *short], mode="edge")
-    residual = network(np.ascontiguousarray(batch))[0, 0, :height, :width]
+    batch = np.pad(np.stack([image.transpose(2, 0, 1) for image in images]), [(0, 0), (0, 0), *short], mode="edge")
+    residual: FloatArray = network(np.ascontiguousarray(batch))[:, 0, :height, :width]
     if not np.isfinite(residual).all():
         raise WeightsError("the network gave values that are not finite numbers; its weights are damaged or diverged")
     return residual

@@ -157,6 +157,7 @@ def assess(
     settings = Settings(
         weights=network.weights,
         backend=network.backend,
+        device=network.device,
         threshold=threshold,
         outputs=outputs.kinds,
         palette=outputs.palette,

@@ -10,6 +10,7 @@ import typer
 from luxel.cli.console import Column, Progress, TableCell, output_folder, print_table, put, say
 from luxel.cli.options import (
     AssessingOptions,
+    JobsOption,
     LimitOption,
     PaletteOption,
     ThresholdOption,
@@ -40,6 +41,7 @@ def compare(
     palette: PaletteOption = "red-blue",
     limit: LimitOption = 0.5,
     threshold: ThresholdOption = 0.2,
+    jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
     network: AssessingOptions,
 ) -> None:
@@ -62,17 +64,20 @@ def compare(
     from luxel.compare.compare import compare_versions, match, ranking
     from luxel.compare.sheet import Sheets
     from luxel.jobs.atomic import write_file
+    from luxel.jobs.cores import process_count, threads_each
 
     matching = match(original, enhanced)
     info = describe(locate(network.weights))
+    processes = process_count(jobs, len(matching.cases))
     with output_folder(out, [original, *enhanced]):
         drawn = None if out is None else Sheets(out, sheets, palette=palette, limit=limit)
         with Progress("comparing", len(matching.cases), show=len(matching.cases) > 1) as progress:
             progress.update(0)
             comparison = compare_versions(
                 matching,
-                partial(network.assessor, threshold=threshold),
+                partial(network.assessor, threshold=threshold, threads=threads_each(processes)),
                 threshold=threshold,
+                jobs=processes,
                 timeout=time_limit(timeout, len(matching.cases)),
                 each=drawn.add if drawn else None,
                 progress=progress.advance,

@@ -34,7 +34,11 @@ def demo(
     from luxel.jobs.file_list import Found
 
     settings = Settings(
-        weights=network.weights, backend=network.backend, palette=palette, outputs=("heatmap", "tinted", "overlay")
+        weights=network.weights,
+        backend=network.backend,
+        device=network.device,
+        palette=palette,
+        outputs=("heatmap", "tinted", "overlay"),
     )
     assessor = settings.assessor()
     picture = Found(out / "backlit.jpg", "backlit")

@@ -11,6 +11,7 @@ import typer
 from luxel.cli.console import output_folder, put, say
 from luxel.cli.options import (
     AssessingOptions,
+    JobsOption,
     JsonOption,
     PathsArgument,
     RecursiveOption,
@@ -56,6 +57,7 @@ def light(
     drawings: DrawingOptions,
     json: JsonOption = False,
     recursive: RecursiveOption = False,
+    jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
     network: AssessingOptions,
 ) -> None:
@@ -76,6 +78,7 @@ def light(
         raise typer.BadParameter("say which pictures: --false-colour, --zebra, --zones", param_hint="--out")
 
     from luxel import images
+    from luxel.jobs.cores import process_count, threads_each
     from luxel.jobs.find import find
     from luxel.jobs.processes import TaskError, ordered_results
 
@@ -83,7 +86,9 @@ def light(
     limit = time_limit(timeout, len(pictures))
     failed = False
     with output_folder(out):
-        measured = ordered_results(pictures, partial(_meter, network, drawings, out), jobs=1, timeout=limit)
+        processes = process_count(jobs, len(pictures))
+        start = partial(_meter, network, drawings, out, threads_each(processes))
+        measured = ordered_results(pictures, start, jobs=processes, timeout=limit)
         for found, made in zip(pictures, measured, strict=True):
             path = str(found.path)
             if isinstance(made, TaskError | str):
@@ -99,13 +104,13 @@ def light(
 
 
 def _meter(
-    network: AssessingOptions, drawings: DrawingOptions, out: Path | None
+    network: AssessingOptions, drawings: DrawingOptions, out: Path | None, threads: int | None
 ) -> "Callable[[Found], tuple[Light, list[str]] | str]":
     """The function that measures one picture: its numbers and the files drawn, or the reason why there are none."""
     from luxel.assessment.meter import measure
     from luxel.errors import reason_of
 
-    assessor = network.assessor()
+    assessor = network.assessor(threads=threads)
 
     def work(found: "Found") -> "tuple[Light, list[str]] | str":
         try:

@@ -125,13 +125,19 @@ class NetworkOptions:
     weights: Annotated[
         Path | None, typer.Option(help="ONNX weights to use instead of the shipped ones.", metavar="FILE")
     ] = None
-    backend: Annotated[Literal["auto", "onnxruntime", "openvino"], typer.Option(help="What runs the network.")] = "auto"
+    backend: Annotated[
+        Literal["auto", "onnxruntime", "openvino", "torch"], typer.Option(help="What runs the network.")
+    ] = "auto"
+    device: Annotated[
+        Literal["cpu", "cuda", "coreml", "directml"],
+        typer.Option(help="What the network runs on. Others than cpu need a package of ONNX Runtime that has them."),
+    ] = "cpu"
 
     def assessor(self, **options: Any) -> "Assessor":
         """An assessor for these options. options: further ones of `Assessor`."""
         from luxel.assessment.assessor import Assessor
 
-        return Assessor(self.weights, backend=self.backend, **options)
+        return Assessor(self.weights, backend=self.backend, device=self.device, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

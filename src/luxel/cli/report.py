@@ -104,6 +104,7 @@ def report(
         settings=Settings(
             weights=network.weights,
             backend=network.backend,
+            device=network.device,
             threshold=threshold,
             head=head,
             reading=network.reading,

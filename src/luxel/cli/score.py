@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luxel.cli.console import Column, TableCell, print_table, put, say, track
-from luxel.cli.options import AssessingOptions, CriteriaOption, RecursiveOption, TimeoutOption, time_limit, with_groups
+from luxel.cli.options import (
+    AssessingOptions,
+    CriteriaOption,
+    JobsOption,
+    RecursiveOption,
+    TimeoutOption,
+    time_limit,
+    with_groups,
+)
 from luxel.errors import LuxelError
 
 if TYPE_CHECKING:
@@ -81,7 +89,9 @@ class ScoringOptions:
         typer.Option("--answer", help="Answer a question of the criteria. Repeatable.", metavar="QUESTION=yes|no"),
     ] = None
 
-    def scorer(self, criteria: str, regions: RegionOptions, network: AssessingOptions) -> "Scorer":
+    def scorer(
+        self, criteria: str, regions: RegionOptions, network: AssessingOptions, threads: int | None = None
+    ) -> "Scorer":
         """The scorer that the options ask for.
 
         criteria: name of shipped ones, or a file.
@@ -93,7 +103,7 @@ class ScoringOptions:
         loaded = load(criteria)
         return Scorer(
             loaded,
-            make_assessor=network.assessor,
+            make_assessor=partial(network.assessor, threads=threads),
             regions=regions.source(),
             maps=self.maps,
             answers=_answers(self.answer or (), loaded),
@@ -109,6 +119,7 @@ def score(
     scoring: ScoringOptions,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines with all numbers.")] = False,
     recursive: RecursiveOption = False,
+    jobs: JobsOption = 0,
     timeout: TimeoutOption = None,
     network: AssessingOptions,
 ) -> None:
@@ -127,14 +138,17 @@ def score(
     Exit code: 0 all scored, 1 some files have no score, 2 wrong usage.
     """
     from luxel.criteria.scorer import Scored, find_files
+    from luxel.jobs.cores import process_count, threads_each
     from luxel.jobs.processes import TaskError, ordered_results
 
     scorer = scoring.scorer(criteria, regions, network)
     files = find_files(paths, maps=scoring.maps, recursive=recursive, warn=say)
-    # Without a time limit this process scores, with the scorer it has.
     limit = time_limit(timeout, len(files))
-    start = partial(_score_by, scoring, criteria, regions, network) if limit else lambda: scorer.score
-    made = ordered_results(files, start, jobs=1, timeout=limit)
+    processes = process_count(jobs, len(files))
+    start: Callable[[], Callable[[Path], Scored]] = partial(getattr, scorer, "score")
+    if limit is not None or processes > 1:  # else this process scores, with the scorer it has
+        start = partial(_score_by, scoring, criteria, regions, network, threads_each(processes))
+    made = ordered_results(files, start, jobs=processes, timeout=limit)
     rows = []
     for path, result in zip(files, track(made, len(files), "scoring"), strict=True):
         row = Scored(path, error=result.reason) if isinstance(result, TaskError) else result
@@ -147,10 +161,10 @@ def score(
 
 
 def _score_by(
-    scoring: ScoringOptions, criteria: str, regions: RegionOptions, network: AssessingOptions
+    scoring: ScoringOptions, criteria: str, regions: RegionOptions, network: AssessingOptions, threads: int | None
 ) -> "Callable[[Path], Scored]":
     """What a process begins with: the function that scores one file."""
-    return scoring.scorer(criteria, regions, network).score
+    return scoring.scorer(criteria, regions, network, threads).score
 
 
 def _answers(given: Sequence[str], criteria: "Criteria") -> dict[str, bool]:

@@ -98,6 +98,7 @@ def serve(
         settings=Settings(
             weights=network.weights,
             backend=network.backend,
+            device=network.device,
             threshold=threshold,
             palette=palette,
             limit=limit,

@@ -235,6 +235,7 @@ def compare_versions(
     start: Callable[[], Assessor],
     *,
     threshold: float = DEFAULT_THRESHOLD,
+    jobs: int = 1,
     timeout: float | None = None,
     each: Callable[[Case, dict[str, Figures], dict[str, Panel]], None] | None = None,
     progress: Callable[[str], None] = lambda name: None,
@@ -245,9 +246,10 @@ def compare_versions(
     over different images do not compare.
 
     matching: from `match`.
-    start: makes the assessor; must pickle if there is a time limit.
+    start: makes the assessor; must pickle if there are processes or a time limit.
     threshold: |r| above which a pixel counts as over- or underexposed, the assessor's.
-    timeout: seconds that one version may take, in a process that is ended then; None: no limit, in this process.
+    jobs: images at a time, each in a process of its own; 1 without a time limit works in this one.
+    timeout: seconds that one version may take, in a process that is ended then; None: no limit.
     each: called after each image, with what can be drawn of it.
     progress: called with the name of each image that is done.
     Raises LuxelError when no image is left, and when no image can be assessed (weights, full disk).
@@ -263,7 +265,7 @@ def compare_versions(
     """
     comparison = Comparison(matching.versions, threshold)
     limit = None if timeout is None else timeout * len(matching.versions)
-    results = ordered_results(matching.cases, partial(_case_worker, start), jobs=1, timeout=limit)
+    results = ordered_results(matching.cases, partial(_case_worker, start), jobs=jobs, timeout=limit)
     for case, result in zip(matching.cases, results, strict=True):
         reason = f"{case.files[ORIGINAL]}: {result.reason}" if isinstance(result, TaskError) else result
         if isinstance(reason, Measured) and each is not None:

@@ -74,3 +74,12 @@ def process_count(jobs: int, tasks: int) -> int:
     if jobs < 0:
         raise LuxelError(f"--jobs {jobs}: give 1 or more, or 0 for one process per core")
     return max(1, min(jobs or usable_cores(), tasks))
+
+
+def threads_each(processes: int) -> int | None:
+    """Threads of each of several processes, at least 1: its share of the cores; None, all of them, for one process.
+
+    >>> threads_each(1), threads_each(1_000_000)
+    (None, 1)
+    """
+    return None if processes <= 1 else max(1, usable_cores() // processes)

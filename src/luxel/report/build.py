@@ -12,7 +12,7 @@ from typing import Any
 import luxel
 from luxel.assessment import weights
 from luxel.errors import LuxelError
-from luxel.jobs.cores import process_count, usable_cores
+from luxel.jobs.cores import process_count, threads_each
 from luxel.jobs.file_list import Found
 from luxel.jobs.lock import locked_file
 from luxel.jobs.processes import TaskError, results
@@ -88,7 +88,7 @@ def _entries(pictures: Sequence[Found], look: Look, jobs: int, timeout: float | 
         for number, picture in enumerate(pictures):
             yield number, work(picture)
         return
-    start = partial(look.worker, max(1, usable_cores() // jobs))
+    start = partial(look.worker, threads_each(jobs))
     for number, result in results(pictures, start, jobs=jobs, timeout=timeout):
         yield number, failure(pictures[number], look, result.reason) if isinstance(result, TaskError) else result
 
