@@ -138,8 +138,8 @@ def test_missing_and_broken_files_are_rejected(backend: str, tmp_path: Path) -> 
 
 
 def test_unknown_and_missing_engines_are_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LuxelError, match="backend 'torch' is unknown; choose auto, onnxruntime, openvino"):
-        runtime.load(weights, backend="torch")
+    with pytest.raises(LuxelError, match="backend 'tflite' is unknown; choose auto, onnxruntime, openvino"):
+        runtime.load(weights, backend="tflite")
     with pytest.raises(LuxelError, match="threads=0"):
         runtime.load(weights, threads=0)
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
