@@ -19,11 +19,14 @@ from luxel.enhance.experiment import (  # noqa: E402
     Watching,
     exposure_weight,
     make_enhancer,
+    open_device,
     train_experiment,
     training_pairs,
 )
+from luxel.enhance.measuring import measure  # noqa: E402
 from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, ExposureSection, load_enhance_recipe, plan  # noqa: E402
-from luxel.enhance.rows import read_rows  # noqa: E402
+from luxel.enhance.rows import Row, read_rows, write_row  # noqa: E402
+from luxel.enhance.table import table  # noqa: E402
 from luxel.enhance.training import Training, learning_rate, ramp, train_run  # noqa: E402
 from luxel.errors import LuxelError, RecipeError  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint  # noqa: E402
@@ -135,6 +138,33 @@ def test_train_evaluate_table(tmp_path: Path, method: str) -> None:
     assert shown.exit_code == 0, shown.output
     for text in ("| input |", "| control |", "| exposure x1 |", "exposure x1 minus control, 1 seed"):
         assert text in shown.stdout
+
+
+def test_a_table_has_rows_of_one_set_of_images(tmp_path: Path) -> None:
+    for name, images in (("a", ("1", "2")), ("b", ("1",))):
+        found = measure(pair(1).high / np.float32(255), pair(1).high)
+        row = Row(name=name, arm=name, method="trivial", version="0", images=images, measures=(found,) * len(images))
+        write_row(tmp_path, row)
+    assert read_rows(tmp_path)[0].mean("psnr") == math.inf
+    with pytest.raises(LuxelError, match="b and a were measured on different images"):
+        table(tmp_path)
+
+
+def test_devices_that_are_not_here() -> None:
+    for name in ("nonsense", "meta", "cuda:99"):
+        with pytest.raises(LuxelError, match=f"--device {name}: cannot be used"):
+            open_device(name)
+    assert open_device("cpu") == CPU
+
+
+def test_a_fresh_control_makes_a_new_weight(tmp_path: Path) -> None:
+    one, stored = recipe(tmp_path), tmp_path / "run" / "exposure_weight.json"
+    train_experiment(one, only=["control.seed0"], device=CPU, watching=Watching())
+    stored.write_text(json.dumps({"weight": 1.5}))
+    train_experiment(one, only=["control.seed0"], device=CPU, watching=Watching())
+    assert stored.exists()
+    train_experiment(one, only=["control.seed0"], fresh=True, device=CPU, watching=Watching())
+    assert not stored.exists()
 
 
 def test_scene_clean_training(tmp_path: Path) -> None:

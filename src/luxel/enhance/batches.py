@@ -24,8 +24,12 @@ class Batch:
 def make_batch(pairs: Sequence[Pair], data: PairsSection, seed: int, step: int, *, mixup: bool = True) -> Batch:
     """Batch number `step`: windows at random places, turned, and for a share of the batches mixed.
 
-    mixup: False leaves mixing out, as for measuring. Source of mixup: Zhang et al., ICLR 2018, with one factor for the
-    whole batch.
+    pairs: at least one.
+    data: size of windows and batch, and what is done to them.
+    seed: of the run.
+    step: number of the batch, from 0.
+    mixup: False leaves mixing out, as for measuring.
+    Source of mixup: Zhang et al., ICLR 2018, with one factor for the whole batch.
     """
     rng = np.random.default_rng((seed, step))
     windows = [_window(pairs[int(rng.integers(len(pairs)))], data, rng) for _ in range(data.batch)]

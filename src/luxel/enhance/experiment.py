@@ -49,7 +49,7 @@ def open_device(name: str) -> torch.device:
         name = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"  # type: ignore[union-attr]
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # also fails where tensors hold no numbers
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
         raise LuxelError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try --device cpu") from error
     return device
@@ -123,6 +123,7 @@ def training_pairs(recipe: EnhanceRecipe, *, report: Report, warn: Report) -> li
 def begin(recipe: EnhanceRecipe, *, fresh: bool) -> None:
     """Stores the recipe in the experiment's folder.
 
+    recipe: as it will be run.
     fresh: whether runs begin again.
     Raises RecipeError where the folder's runs were trained by a recipe that differs in what they learn.
     """
@@ -150,7 +151,10 @@ def train_experiment(
 ) -> dict[str, RunProgress]:
     """Trains the runs of a recipe that are not finished; returns where each stands, by name.
 
-    only: names of runs, all if empty. fresh: begin again even where there are checkpoints.
+    only: names of runs, all if empty.
+    fresh: begin again even where there are checkpoints.
+    device: of enhancers and of luxel's network.
+    watching: who is informed.
     Raises RecipeError: unknown names, a run whose control is not trained yet; DatasetError: no pairs.
     """
     runs = plan(recipe)
@@ -164,6 +168,8 @@ def train_experiment(
     for run in runs:
         if only and run.name not in only:
             continue
+        if fresh and run == EnhanceRun(recipe.train.seeds[0]):
+            (folder / WEIGHT_FILE).unlink(missing_ok=True)  # it followed from the control that is trained again
         weight = run.multiple * exposure_weight(recipe, pairs, device, watching.report) if run.multiple else 0.0
         training = Training(
             recipe=recipe,

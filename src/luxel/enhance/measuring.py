@@ -101,7 +101,8 @@ def measure(output: FloatArray, truth: ByteArray, residual: FloatArray | None = 
 def with_mean_of(output: FloatArray, truth: ByteArray) -> FloatArray:
     """The output times one factor, so that its mean lightness is the ground truth's before it is clipped.
 
-    output: [H, W, 3] float in [0, 1]; a black one stays black. truth: [h, w, 3] uint8.
+    output: [H, W, 3] float in [0, 1]; a black one stays black.
+    truth: [h, w, 3] uint8.
     Returns float32, >= 0, not clipped.
     """
     clipped = np.clip(output, 0, 1)

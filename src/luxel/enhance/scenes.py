@@ -35,7 +35,11 @@ def perceptual_hash(image: ByteArray) -> npt.NDArray[np.bool_]:
 
 
 def sharing_a_scene(train: Sequence[Pair], test: Sequence[Pair]) -> list[str]:
-    """Names of the training pairs whose ground truth shows the scene of a test pair's."""
+    """Names of the training pairs whose ground truth shows the scene of a test pair's.
+
+    train: pairs to look at.
+    test: at least one pair.
+    """
     hashes = np.stack([perceptual_hash(pair.high) for pair in test])
     return [
         pair.name

@@ -35,7 +35,10 @@ def cluster(rows: Tensor, count: int) -> Tensor:
 def singular_value_distance(one: Tensor, other: Tensor, clusters: Tensor, count: int) -> Tensor:
     """Sum over clusters and singular values of the absolute difference, [B].
 
-    one, other: [B, N, D], the rows of two matrices that correspond. clusters: [B, N], of both.
+    one, other: [B, N, D], the rows of two matrices that correspond.
+    clusters: [B, N], the cluster of each row of both.
+    count: of clusters.
+
     Rows of other clusters are set to zero, which leaves singular values as they are and gives all matrices one shape.
     """
     member = F.one_hot(clusters, count).to(one.dtype).mT[..., None]  # [B, count, N, 1]

@@ -9,6 +9,7 @@ import numpy as np
 from luxel.benchmark.tables.table import DASH, Table
 from luxel.enhance.rows import Row, read_rows
 from luxel.enhance.trivial import TRIVIAL
+from luxel.errors import LuxelError
 
 COLUMNS = {
     "psnr": ("PSNR", 2),
@@ -44,6 +45,10 @@ MEANING = (
 def table(folder: Path) -> Table:
     """The table of an experiment. Raises LuxelError where it has no rows, or damaged ones."""
     rows = read_rows(folder)
+    if odd := next((row.name for row in rows if row.images != rows[0].images), None):
+        raise LuxelError(
+            f"{folder}: {odd} and {rows[0].name} were measured on different images; run luxel enhance evaluate again"
+        )
     arms = _arms(rows)
     records = tuple(_record(arm, group) for arm, group in arms.items())
     titles = ("method", "seeds", *(title for title, _ in COLUMNS.values()))

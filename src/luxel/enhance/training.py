@@ -37,7 +37,11 @@ class RunProgress:
 class Training:
     """What a run is trained by.
 
+    recipe: of the experiment.
+    run: which of its runs.
     folder: of this run: checkpoint.pt, history.json and TensorBoard's log.
+    steps: of the whole run.
+    device: of the enhancer and of luxel's network.
     weight: of the exposure loss, with the run's multiple in it; 0 for none.
     resume: continue from the folder's checkpoint if there is one.
     stop_at: stop after this step, as if interrupted.
@@ -59,6 +63,8 @@ def train_run(enhancer: Enhancer, pairs: Sequence[Pair], training: Training) -> 
     """Trains an enhancer in place and leaves its checkpoint; a resumed run ends with the same weights.
 
     enhancer: with its starting weights, which a checkpoint replaces.
+    pairs: of training.
+    training: what it is trained by.
     Raises RecipeError: a loss that is not finite; LuxelError: a damaged checkpoint, a full disk.
     """
     recipe, run, device = training.recipe, training.run, training.device
@@ -157,7 +163,10 @@ def step_generator(seed: int, step: int, device: torch.device) -> torch.Generato
 def rule_weight(enhancer: Enhancer, pairs: Sequence[Pair], training: Training, *, batches: int = 32) -> float:
     """The weight of the exposure loss by the rule: `share` times the control's loss over the exposure of its outputs.
 
-    enhancer: the trained control. batches: how many, numbered from beyond the training and not mixed, are measured.
+    enhancer: the trained control.
+    pairs: of training.
+    training: of the control.
+    batches: how many are measured; they are numbered from beyond the training, and not mixed.
     At this weight the exposure term begins as `share` (10 %) of the method's own loss.
     Raises RecipeError where the outputs have no residual.
     """
