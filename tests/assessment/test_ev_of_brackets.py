@@ -1,4 +1,4 @@
-"""Advice against the shutter times of real brackets; they are no part of the repository (LUXEL_DATA)."""
+"""Advice against the shutter times of real brackets; the brackets are not part of the repository (LUXEL_DATA)."""
 
 import csv
 import math
