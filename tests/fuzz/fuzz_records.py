@@ -236,7 +236,7 @@ def targets_in(place: Path) -> list[Target]:
     add(place / "map.npy", lambda: read_saved_map(place / "map.npy"))
     rules = sorted((Path(criteria.__file__).parent / "shipped").glob("*.toml"))[0]
     add(place / "criteria.toml", lambda: criteria.load(str(place / "criteria.toml")), rules.read_bytes())
-    recipe = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))[0]
+    recipe = Path(__file__).parents[2] / "recipes/pieanet.toml"
     add(place / "recipe.toml", lambda: load_any_recipe(place / "recipe.toml"), recipe.read_bytes())
     sidecar = place / "a.xmp"
 
