@@ -17,7 +17,7 @@ from pathlib import Path
 
 from luxel.assessment import batch
 from luxel.assessment.batch import Run, Settings
-from luxel.assessment.tables import ParquetFile, Summary
+from luxel.assessment.tables import ParquetFile, RunSummary
 from luxel.jobs.file_list import FileList, Found
 from luxel.jobs.file_names import listed
 from luxel.jobs.find import find
@@ -80,7 +80,7 @@ def run_over(files: FileList, out: Path, *, resume: bool) -> None:
     batch.assess_one = assess_one  # type: ignore[assignment]
     run = Run(files, Settings(), out=out, resume=resume)
     assert run.earlier == (last if resume else 0)
-    summary = Summary()
+    summary = RunSummary()
     os.makedirs(out, exist_ok=True)  # noqa: PTH103
     with ParquetFile(out / "results", part_rows=100_000) as table:
         for row in run.rows():

@@ -15,7 +15,7 @@ from luxel import images
 from luxel.assessment import batch
 from luxel.assessment.batch import Run, Settings
 from luxel.assessment.journal import FILE_NAME
-from luxel.assessment.tables import ParquetFile, Summary
+from luxel.assessment.tables import ParquetFile, RunSummary
 from luxel.cli import app
 from luxel.jobs.file_list import FileList, Found
 from stand_ins.onnx_files import grey_target
@@ -87,7 +87,7 @@ def test_a_stopped_table_leaves_whole_parts_only(tmp_path: Path) -> None:
 
 
 def test_the_summary_counts_without_rows() -> None:
-    summary = Summary()
+    summary = RunSummary()
     for score in (1.0, 4.0, 2.0):
         summary.add({"score": score, "error": None})
     summary.add({"error": "x"})

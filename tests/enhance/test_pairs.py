@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from luxel.enhance.pairs import Part, find_pairs, left_out_numbers, read_pairs
+from luxel.enhance.pairs import PairsPart, find_pairs, left_out_numbers, read_pairs
 from luxel.enhance.scenes import perceptual_hash, sharing_a_scene
 from luxel.errors import DatasetError
 from stand_ins.low_light import dataset, pair, write_pair
@@ -66,7 +66,7 @@ def test_a_damaged_pair_is_left_out_with_the_reason(tmp_path: Path) -> None:
         ("test", "no test pairs in a known"),
     ],
 )
-def test_what_cannot_be_paired_is_one_line(tmp_path: Path, part: Part, message: str) -> None:
+def test_what_cannot_be_paired_is_one_line(tmp_path: Path, part: PairsPart, message: str) -> None:
     dataset(tmp_path, test=0)
     write_pair(tmp_path / "our485" / "low", tmp_path / "x", pair(1), digits=2)
     with pytest.raises(DatasetError, match=message):

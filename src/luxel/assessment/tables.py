@@ -200,7 +200,7 @@ class ParquetFile(TableFile):
         super()._abort(error)
 
 
-class Summary:
+class RunSummary:
     """One line about a run: how many pictures, the middle of their scores, how many could not be assessed."""
 
     def __init__(self) -> None:

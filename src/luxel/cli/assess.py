@@ -28,7 +28,7 @@ from luxel.cli.options import (
 
 if TYPE_CHECKING:
     from luxel.assessment.journal import Row
-    from luxel.assessment.tables import Summary, TableFile
+    from luxel.assessment.tables import RunSummary, TableFile
 
 MAX_LISTED = 1000
 """Pictures that the table for people lists."""
@@ -150,7 +150,7 @@ def assess(
 
     from luxel import images
     from luxel.assessment.batch import Run, Settings
-    from luxel.assessment.tables import Summary, csv_lines, json_line
+    from luxel.assessment.tables import RunSummary, csv_lines, json_line
     from luxel.jobs.file_names import listed
     from luxel.jobs.find import find
 
@@ -179,7 +179,7 @@ def assess(
     if run.earlier:
         say(f"{run.earlier} of {len(pictures)} pictures were done before")
 
-    summary = Summary()
+    summary = RunSummary()
     listing: list[Row] = []
     # Lines of JSON on the terminal are progress enough, and a bar would run into them.
     bar = len(pictures) > 1 and not (chosen in ("jsonl", "csv") and sys.stdout.isatty())
@@ -272,7 +272,7 @@ def _table(chosen: Format, out: Path | None, part_rows: int | None) -> "Abstract
     return nullcontext()
 
 
-def _print(rows: Sequence["Row"], summary: "Summary") -> None:
+def _print(rows: Sequence["Row"], summary: "RunSummary") -> None:
     if len(summary) == 1 and rows[0]["error"]:
         say(f"{rows[0]['path']}: {rows[0]['error']}")
     elif rows:

@@ -151,10 +151,10 @@ def table(
 
     from luxel.benchmark.tables.table_formats import FORMATS
     from luxel.cli.benchmark import terminal_text
-    from luxel.enhance.table import table as table_of
+    from luxel.enhance.table import enhancement_table
     from luxel.jobs.atomic import write_file
 
-    found = table_of(folder)
+    found = enhancement_table(folder)
     if format_ == "terminal":
         watched = out is None and sys.stdout.isatty()
         text = terminal_text([found], width=get_terminal_size().columns if watched else None)

@@ -13,7 +13,7 @@ from luxel.photometry import ByteArray
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PairBatch:
     """Dark images and ground truths, [B, 3, crop, crop] float32 in [0, 1]. mixed: whether mixup made them."""
 
     low: Tensor
@@ -21,7 +21,7 @@ class Batch:
     mixed: bool
 
 
-def make_batch(pairs: Sequence[Pair], data: PairsSection, seed: int, step: int, *, mixup: bool = True) -> Batch:
+def make_batch(pairs: Sequence[Pair], data: PairsSection, seed: int, step: int, *, mixup: bool = True) -> PairBatch:
     """Batch number `step`: windows at random places, turned, and for a share of the batches mixed.
 
     pairs: at least one.
@@ -40,7 +40,7 @@ def make_batch(pairs: Sequence[Pair], data: PairsSection, seed: int, step: int, 
     if mixed:
         share, order = float(rng.beta(data.mixup_beta, data.mixup_beta)), rng.permutation(data.batch)
         low, high = (share * side + (1 - share) * side[order] for side in (low, high))
-    return Batch(low, high, mixed)
+    return PairBatch(low, high, mixed)
 
 
 def _window(pair: Pair, data: PairsSection, rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:

@@ -9,11 +9,11 @@ import torch
 
 from luxel import __version__
 from luxel.enhance.enhancer import Enhancer
-from luxel.enhance.experiment import Report, load_enhancer, run_weight, training_pairs
+from luxel.enhance.experiment import load_enhancer, run_weight, training_pairs
 from luxel.enhance.measuring import OutputMeasures, measure, rounded
 from luxel.enhance.pairs import Pair, find_pairs, read_pairs
 from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, plan
-from luxel.enhance.rows import Row, write_row
+from luxel.enhance.rows import EnhancementRow, write_row
 from luxel.enhance.scenes import sharing_a_scene
 from luxel.enhance.training import step_generator
 from luxel.enhance.trivial import TRIVIAL, Lookup
@@ -21,6 +21,7 @@ from luxel.errors import LuxelError
 from luxel.images import write
 from luxel.model.exposure_loss import ExposureLoss
 from luxel.photometry import FloatArray
+from luxel.train.loop import Report
 
 WORKING_SIZE = 256
 """Short side at which luxel's map of an output is made."""
@@ -49,7 +50,7 @@ class Evaluation:
     on_row: Callable[[str, int, int], None] = lambda name, done, wanted: None
 
 
-def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[Row]:
+def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[EnhancementRow]:
     """OutputMeasures every finished run, the trivial rows and the lookup, and stores the rows.
 
     recipe: of the experiment; its data may lie elsewhere by now.
@@ -61,10 +62,12 @@ def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[R
     shared = set(sharing_a_scene(train, test))
     names = tuple(pair.name for pair in test)
 
-    def row(name: str, **facts: Any) -> Row:
-        return Row(**{"name": name, "arm": name, "method": "trivial", "version": __version__, "images": names, **facts})
+    def row(name: str, **facts: Any) -> EnhancementRow:
+        return EnhancementRow(
+            **{"name": name, "arm": name, "method": "trivial", "version": __version__, "images": names, **facts}
+        )
 
-    wanted: list[tuple[Row, Enhance]] = [(row(name), trivial) for name, trivial in TRIVIAL.items()]
+    wanted: list[tuple[EnhancementRow, Enhance]] = [(row(name), trivial) for name, trivial in TRIVIAL.items()]
     wanted.append((row("lookup", train_pairs=len(train), shared_scenes=len(shared)), Lookup(train)))
     clean = [pair for pair in train if pair.name not in shared]
     if shared and clean:

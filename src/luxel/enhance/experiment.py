@@ -26,8 +26,7 @@ from luxel.errors import LuxelError, RecipeError
 from luxel.jobs.atomic import write_file
 from luxel.jobs.records import read_json
 from luxel.train.checkpoint import load_checkpoint
-
-Report = Callable[[str], None]
+from luxel.train.loop import Report
 
 WEIGHT_FILE = "exposure_weight.json"
 

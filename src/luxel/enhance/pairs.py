@@ -25,10 +25,10 @@ from luxel.images import SUFFIXES, read
 from luxel.jobs.records import read_text
 from luxel.photometry import ByteArray
 
-Part = Literal["train", "test"]
+PairsPart = Literal["train", "test"]
 Warn = Callable[[str], None]
 
-LAYOUTS: tuple[tuple[dict[Part, str], tuple[str, str]], ...] = (
+LAYOUTS: tuple[tuple[dict[PairsPart, str], tuple[str, str]], ...] = (
     ({"train": "our485", "test": "eval15"}, ("low", "high")),
     ({"train": "train", "test": "test"}, ("input", "target")),
     ({"train": "train", "test": "test"}, ("low", "normal")),
@@ -57,7 +57,7 @@ class Pair:
     high: ByteArray
 
 
-def find_pairs(folder: Path, part: Part, *, warn: Warn = lambda line: None) -> list[PairFiles]:
+def find_pairs(folder: Path, part: PairsPart, *, warn: Warn = lambda line: None) -> list[PairFiles]:
     """The pairs of a part of a dataset, by number.
 
     folder: in one of the layouts above.
@@ -120,7 +120,7 @@ def left_out_numbers(table: Path) -> set[int]:
     return numbers
 
 
-def _sides(folder: Path, part: Part) -> tuple[Path, Path]:
+def _sides(folder: Path, part: PairsPart) -> tuple[Path, Path]:
     """The folders of dark images and ground truths."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; give the folder of LOL-v1 or LOL-v2")
@@ -136,7 +136,7 @@ def _sides(folder: Path, part: Part) -> tuple[Path, Path]:
     return found[0]
 
 
-def _layouts_in(folder: Path, part: Part) -> list[tuple[Path, Path]]:
+def _layouts_in(folder: Path, part: PairsPart) -> list[tuple[Path, Path]]:
     found = []
     for parts, names in LAYOUTS:
         low, high = (_below(folder, f"{parts[part]}/{name}") for name in names)

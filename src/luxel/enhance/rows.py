@@ -13,7 +13,7 @@ from luxel.jobs.records import read_regular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class Row:
+class EnhancementRow:
     """One row of measures.
 
     name: of the run, or of a row without training. arm: what rows of different seeds share.
@@ -39,10 +39,10 @@ class Row:
         return mean_of(column, self.measures)
 
 
-_ROW = TypeAdapter(Row)
+_ROW = TypeAdapter(EnhancementRow)
 
 
-def write_row(folder: Path, row: Row) -> None:
+def write_row(folder: Path, row: EnhancementRow) -> None:
     """Writes a row into the rows of an experiment, over an earlier one of the same name. Raises LuxelError."""
     rows = folder / "rows"
     try:
@@ -52,7 +52,7 @@ def write_row(folder: Path, row: Row) -> None:
     write_file(rows / f"{quote(row.name, safe=' ')}.json", _ROW.dump_json(row, indent=1) + b"\n", sync=True)
 
 
-def read_rows(folder: Path) -> list[Row]:
+def read_rows(folder: Path) -> list[EnhancementRow]:
     """The rows of an experiment, by method, arm and seed. Raises LuxelError where there is none or one is damaged."""
     paths = sorted((folder / "rows").glob("*.json"))
     if not paths:

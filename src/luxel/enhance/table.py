@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from luxel.benchmark.tables.table import DASH, Table
-from luxel.enhance.rows import Row, read_rows
+from luxel.enhance.rows import EnhancementRow, read_rows
 from luxel.enhance.trivial import TRIVIAL
 from luxel.errors import LuxelError
 
@@ -42,7 +42,7 @@ MEANING = (
 )
 
 
-def table(folder: Path) -> Table:
+def enhancement_table(folder: Path) -> Table:
     """The table of an experiment. Raises LuxelError where it has no rows, or damaged ones."""
     rows = read_rows(folder)
     if odd := next((row.name for row in rows if row.images != rows[0].images), None):
@@ -60,20 +60,20 @@ def table(folder: Path) -> Table:
     return Table("pixel", "Table 4: enhancement with and without the exposure loss", titles, texts, notes, records)
 
 
-def _arms(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def _arms(rows: Sequence[EnhancementRow]) -> dict[str, list[EnhancementRow]]:
     """Rows by arm, seeds in order: what is not trained first, then the control, then by the loss's weight."""
     first = {name: i for i, name in enumerate((*TRIVIAL, "lookup", "lookup, scene-clean"))}
 
-    def place(row: Row) -> tuple[int, float, int]:
+    def place(row: EnhancementRow) -> tuple[int, float, int]:
         return first.get(row.arm, len(first)), row.weight or 0.0, row.seed or 0
 
-    arms: dict[str, list[Row]] = {}
+    arms: dict[str, list[EnhancementRow]] = {}
     for row in sorted(rows, key=place):
         arms.setdefault(row.arm, []).append(row)
     return arms
 
 
-def _cell(group: Sequence[Row], name: str) -> str:
+def _cell(group: Sequence[EnhancementRow], name: str) -> str:
     decimals = COLUMNS[name][1]
     mean, spread = _mean_and_spread([row.mean(name) for row in group])
     if math.isnan(mean):
@@ -88,7 +88,7 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def _record(arm: str, group: Sequence[Row]) -> dict[str, str | int | float | None]:
+def _record(arm: str, group: Sequence[EnhancementRow]) -> dict[str, str | int | float | None]:
     record: dict[str, str | int | float | None] = {"method": arm, "network": group[0].method}
     record |= {"seeds": sum(row.seed is not None for row in group), "steps": group[0].steps, "weight": group[0].weight}
     record |= {"train_pairs": group[0].train_pairs, "shared_scenes": group[0].shared_scenes}
@@ -98,7 +98,7 @@ def _record(arm: str, group: Sequence[Row]) -> dict[str, str | int | float | Non
     return record
 
 
-def _facts(rows: Sequence[Row]) -> list[str]:
+def _facts(rows: Sequence[EnhancementRow]) -> list[str]:
     """What the test images and the trainings were."""
     lines = [f"{len(rows[0].images)} test images"]
     known = {(row.train_pairs, row.shared_scenes) for row in rows if row.arm == "lookup"}
@@ -110,7 +110,7 @@ def _facts(rows: Sequence[Row]) -> list[str]:
     return ["; ".join(lines)]
 
 
-def _differences(arms: dict[str, list[Row]]) -> list[str]:
+def _differences(arms: dict[str, list[EnhancementRow]]) -> list[str]:
     """What each weight changed against the control, by seed, with the standard error of the mean difference."""
     control = {row.seed: row for row in arms.get("control", [])}
     lines = []
@@ -130,5 +130,5 @@ def _differences(arms: dict[str, list[Row]]) -> list[str]:
     return lines
 
 
-def _published(rows: Sequence[Row]) -> list[str]:
+def _published(rows: Sequence[EnhancementRow]) -> list[str]:
     return [PUBLISHED[method] for method in sorted({row.method for row in rows} & PUBLISHED.keys())]
