@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "openvino": {"openvino": "openvino"},
     "parquet": {"pyarrow": "pyarrow"},
     "remote": {"fsspec": "fsspec"},
+    "video": {"av": "av"},
     "torch": {"torch": "torch", "onnx": "onnx"},
     "dataset": _DATASET,
     "train": _DATASET

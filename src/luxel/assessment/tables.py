@@ -3,7 +3,7 @@
 import json
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +64,31 @@ def flat(row: Row) -> dict[str, Any]:
 def json_line(row: Row) -> str:
     """A row as one line of ASCII JSON, without line end."""
     return json.dumps(row, allow_nan=False)
+
+
+def parquet_schema(columns: Mapping[str, type]) -> Any:
+    """The pyarrow schema of a table. columns: name -> str, int or float. MissingExtraError without pyarrow."""
+    if missing_packages("parquet"):
+        raise MissingExtraError("writing Parquet", "parquet")
+    import pyarrow
+
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    return pyarrow.schema([pyarrow.field(column, kinds[kind]) for column, kind in columns.items()])
+
+
+def parquet_bytes(columns: Mapping[str, type], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A short table as a Parquet file in memory; long ones are streamed by `ParquetFile`.
+
+    columns: as in `parquet_schema`. rows: column -> value or None.
+    """
+    schema = parquet_schema(columns)
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
@@ -150,9 +175,8 @@ class ParquetFile(TableFile):
     """
 
     def __init__(self, path: Path, part_rows: int | None = None) -> None:
-        if missing_packages("parquet"):
-            raise MissingExtraError("writing Parquet", "parquet")
         super().__init__(path)
+        self._schema = parquet_schema(COLUMNS)
         self._part_rows = part_rows
         self._waiting: list[dict[str, Any]] = []
         self._rows = 0
@@ -168,8 +192,6 @@ class ParquetFile(TableFile):
                     old.unlink()
             path = path / f"part-{len(self.files):05d}.parquet"
         super()._begin(path)
-        kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-        self._schema = pyarrow.schema([pyarrow.field(column, kinds[kind]) for column, kind in COLUMNS.items()])
         self._writer = pyarrow.parquet.ParquetWriter(self._file, self._schema, compression="zstd")
         self._rows = 0
 

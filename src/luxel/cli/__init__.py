@@ -23,6 +23,7 @@ from luxel.cli.enhance import enhance
 from luxel.cli.light import light
 from luxel.cli.report import report, xmp
 from luxel.cli.score import score
+from luxel.cli.sequence import sequence
 from luxel.cli.serve import serve
 from luxel.cli.train import evaluate, export, train
 from luxel.errors import LuxelError
@@ -97,6 +98,7 @@ app.command()(light)
 app.command()(compare)
 app.command()(report)
 app.command()(xmp)
+app.command()(sequence)
 app.command(context_settings={"auto_envvar_prefix": "LUXEL_SERVE"})(serve)
 app.command()(train)
 app.command()(export)
