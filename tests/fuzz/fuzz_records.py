@@ -213,8 +213,9 @@ def targets_in(place: Path) -> list[Target]:
 
     def whole() -> None:
         check_dataset(data)
-        for stage in (relabel, rereference, resplit):
-            stage(data)
+        relabel(data)
+        rereference(data)
+        resplit(data, warn=lambda line: None)
 
     def records() -> None:
         settings_of(data)

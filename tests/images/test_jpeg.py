@@ -159,3 +159,22 @@ def test_whole_jpeg_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(imagecodecs, "jpeg8_decode", never)
     for kind in KINDS.values():
         read(save(tmp_path / "a.jpg", photo(), **kind))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_stretch_that_is_missing_is_never_only_noted(tmp_path: Path, progressive: bool) -> None:
+    """Bytes lost before a scan: tables are then wrong, or a scan of several lost its way."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo()).save(path, quality=90, progressive=progressive)
+    data = path.read_bytes()
+    rejected = 0
+    for at in scans(data):
+        for lost in (1, 3, 20):
+            path.write_bytes(data[: at - 5 - lost] + data[at - 5 :])
+            try:
+                notes = read(path).notes
+            except ImageError:
+                rejected += 1
+            else:
+                assert not any("extraneous" in note for note in notes)
+    assert rejected >= len(scans(data))

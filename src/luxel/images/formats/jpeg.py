@@ -25,7 +25,7 @@ from luxel.text import printable
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 _EARLY_END = re.compile("premature end", re.IGNORECASE)
 _BROKEN_DATA = re.compile(r"corrupt jpeg data: (bad huffman|bad arithmetic|found marker)", re.IGNORECASE)
-_LEFT_OVER = re.compile(r"corrupt jpeg data: (\d+) extraneous bytes before marker 0x(d[0-79])", re.IGNORECASE)
+_LEFT_OVER = re.compile(r"corrupt jpeg data: (\d+) extraneous bytes before marker 0x(d[0-79a]|c4)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -107,13 +107,15 @@ def decode_checked(path: Path, data: bytes, stream: jpeg_stream.Stream, block: i
             raise ImageError(
                 f"{printable(path)}: damaged JPEG: {warning[19:]}; copy or export the file again"
             ) from error
-        if (left_over := _LEFT_OVER.match(warning)) is not None:
+        left_over = _LEFT_OVER.match(warning)
+        # Tables follow picture data only in files of several scans; before the first scan, other bytes are harmless.
+        if left_over is not None and (left_over[2].lower() != "c4" or stream.scans > 1):
             count, end = int(left_over[1]), left_over[2].lower() == "d9"
             # A scan that lost its way ends with picture data unread; some writers pad it with one value.
             if not end or len(set(data[stream.end - count : stream.end])) > 1:
                 raise ImageError(
-                    f"{printable(path)}: damaged JPEG: {count} bytes of its picture data are left over, so some of "
-                    "them were changed; copy or export the file again"
+                    f"{printable(path)}: damaged JPEG: {count} bytes of its data are left over, so some of them were "
+                    "changed or lost; copy or export the file again"
                 ) from error
             notes.append(f"{count} bytes of padding after the JPEG data")
         elif "bad ICC marker" not in warning:  # `decode_bytes` says so in its own words
