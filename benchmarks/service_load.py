@@ -25,7 +25,8 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def service(jobs: int, log: Path) -> Iterator[tuple[int, int]]:
 
 def locust(
     program: str, port: int, picture: Path, clients: int, *, seconds: float = 3600, requests: int = 0
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """The line of locust's table about one run."""
     with tempfile.TemporaryDirectory() as folder:
         command = [program, "-f", USERS, "--headless", "--host", f"http://127.0.0.1:{port}", "-u", str(clients)]
@@ -84,7 +85,7 @@ def locust(
         table = Path(folder, "run_stats.csv")
         assert table.exists(), ended.stderr
         with table.open() as file:
-            return next(row for row in csv.DictReader(file) if row["Name"] == "assess")
+            return next((row for row in csv.DictReader(file) if row["Name"] == "assess"), defaultdict(lambda: "0"))
 
 
 def processes(parent: int) -> list[int]:
@@ -200,6 +201,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--limit", type=float, default=3600, help="seconds after which the small requests end")
     options = parser.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as name:
@@ -229,7 +231,7 @@ def main() -> int:
             memory.clear()
             hostile = Hostile(pid, port, folder)
             begun = time.monotonic()
-            row = locust(options.locust, port, small, 4, requests=options.requests)
+            row = locust(options.locust, port, small, 4, requests=options.requests, seconds=options.limit)
             seconds = time.monotonic() - begun
             hostile.stop()
             over.set()

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from luxel.web.listening import listen, serve_until_stopped, server_of
 def on_loopback(app: Any) -> Iterator[int]:
     """The port of a running server, which is stopped afterwards."""
     listener = listen("127.0.0.1", 0)
-    server = server_of(app, grace=5, log_level="error")
+    server = server_of(app, grace=30, log_level="error")
     thread = threading.Thread(target=serve_until_stopped, args=(server, listener), daemon=True)
     thread.start()
     end = time.monotonic() + 20
@@ -26,7 +26,7 @@ def on_loopback(app: Any) -> Iterator[int]:
         time.sleep(0.01)
     yield listener.getsockname()[1]
     server.should_exit = True
-    thread.join(10)
+    thread.join(40)
     listener.close()
 
 
@@ -115,19 +115,3 @@ def multipart(*parts: tuple[str, str | None, bytes]) -> dict[str, Any]:
         about = f'form-data; name="{name}"' + ("" if file is None else f'; filename="{file}"')
         body += b"--limit\r\nContent-Disposition: " + about.encode() + b"\r\n\r\n" + content + b"\r\n"
     return {"body": body + b"--limit--\r\n", "content_type": "multipart/form-data; boundary=limit"}
-
-
-@asynccontextmanager
-async def alive(app: Any) -> AsyncIterator[Any]:
-    """The application between its start and its end, as a server announces them."""
-    events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    replies: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    life = asyncio.create_task(
-        app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, events.get, replies.put)
-    )
-    for event in ("startup", "shutdown"):
-        await events.put({"type": f"lifespan.{event}"})
-        assert (await replies.get())["type"] == f"lifespan.{event}.complete"
-        if event == "startup":
-            yield app
-    await life

@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from hashlib import sha256
 from importlib.resources import files
 from typing import Annotated, Any, TypeVar
@@ -168,11 +168,12 @@ class Service:
         async def lines() -> AsyncIterator[bytes]:
             orders = [Order(image=image, name=name) for name, image in upload.images]
             upload.images.clear()
-            async for order, outcome in _in_order(orders, self._do, self._options.workers):
-                claim.picture_done()
-                facts = outcome.facts if isinstance(outcome, Result) else {"name": order.name or None}
-                error = outcome.reason if isinstance(outcome, TaskError) else outcome.error
-                yield json.dumps({**facts, "error": error}).encode() + b"\n"
+            async with aclosing(_in_order(orders, self._do, self._options.workers)) as outcomes:
+                async for order, outcome in outcomes:
+                    claim.picture_done()
+                    facts = outcome.facts if isinstance(outcome, Result) else {"name": order.name or None}
+                    error = outcome.reason if isinstance(outcome, TaskError) else outcome.error
+                    yield json.dumps({**facts, "error": error}).encode() + b"\n"
 
         return StreamingResponse(lines(), media_type=ROWS_TYPE)
 
@@ -199,9 +200,9 @@ class Service:
     async def _do(self, order: Order) -> Outcome:
         try:
             return await self.workers.do(order)
-        except LuxelError as error:
+        except Exception as error:
             self.workers.ready = False
-            self._failed(error)
+            self._failed(error if isinstance(error, LuxelError) else LuxelError(f"the processes failed: {error!r}"))
             raise HTTPException(503, "no process can work any more; the service ends") from error
 
 
@@ -263,7 +264,7 @@ async def _disconnected(request: Request) -> None:
 
 async def _in_order(
     orders: list[Order], do: Callable[[Order], Coroutine[Any, Any, Outcome]], at_once: int
-) -> AsyncIterator[tuple[Order, Outcome]]:
+) -> AsyncGenerator[tuple[Order, Outcome]]:
     """Each order and its outcome, in order; a few are in work at once, so that other requests get their turn."""
     running: list[tuple[Order, asyncio.Task[Outcome]]] = []
     waiting = iter(orders)
