@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -53,3 +54,20 @@ def test_any_bytes_state_a_colour_or_none(tmp_path: Path) -> None:
         assert colour_codes(stated[:end]) in ((1, 13), None)
     for at in range(8 * len(stated)):
         colour_codes((int.from_bytes(stated) ^ 1 << at).to_bytes(len(stated)))
+
+
+def test_a_stretch_of_zeros_is_damage(tmp_path: Path) -> None:
+    """A copy that was not finished: the size is right, the end is zero, and the decoder says nothing."""
+    path = tmp_path / "a.heic"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    for quality, chroma in ((95, 444), (60, 420)):
+        pillow_heif.from_pillow(Image.fromarray(noise)).save(path, quality=quality, chroma=chroma)
+        data = path.read_bytes()
+        assert read(path).pixels.shape == noise.shape
+        for share in (0.3, 0.7, 0.99):
+            cut = int(len(data) * share)
+            path.write_bytes(data[:cut] + bytes(len(data) - cut))
+            fails(path, "damaged HEIC: a part of its data is missing")
+    for flat in (0, 128, 255):
+        pillow_heif.from_pillow(Image.new("RGB", (320, 240), (flat,) * 3)).save(path)
+        assert read(path).pixels.mean() == pytest.approx(flat, abs=2)

@@ -77,6 +77,13 @@ def decode_heic(path: Path, max_megapixels: float) -> Raster:
         file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
         width, height = file.size
     check_size(path, width, height, max_megapixels)
+    data = read_bytes(path)
+    item = primary_item(data)
+    if any(name == b"hvcC" for name, _ in item.properties) and item.places:
+        offset, length = item.places[0]
+        # Four zeros stand in no HEVC bitstream (ITU-T H.265, 7.4.2), but where a copy was not finished.
+        if b"\0\0\0\0" in data[offset : offset + length]:
+            raise ImageError(f"{printable(path)}: damaged HEIC: a part of its data is missing; copy it again")
     with decoding(path, "HEIC"):
         samples = np.array(file)
     bits = int(file.info.get("bit_depth", 8))
@@ -93,7 +100,7 @@ def decode_heic(path: Path, max_megapixels: float) -> Raster:
     if raster.icc is None:
         if nclx := file.info.get("nclx_profile"):
             cicp.apply(raster, path, int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
-        elif (codes := _bitstream_codes(primary_item(read_bytes(path)))) is not None:
+        elif (codes := _bitstream_codes(item)) is not None:
             cicp.apply(raster, path, *codes)
     return raster
 
