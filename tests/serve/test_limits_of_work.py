@@ -152,7 +152,7 @@ def test_bodies_of_all_requests_are_bounded() -> None:
 
     first, second = asyncio.run(talk())
     assert (first.status, second.status) == (408, 429)
-    assert second.json["error"].startswith("too many large requests at once; come back in")
+    assert second.json["error"].startswith("too many large requests at once; retry in")
 
 
 def test_a_service_without_weights_ends() -> None:

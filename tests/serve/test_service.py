@@ -115,7 +115,7 @@ def test_own_criteria_and_regions(port: int) -> None:
     [
         ("?criteria=../../etc/passwd", [], "no criteria '../../etc/passwd'; there are fig9"),
         ("?answer=unrecognisable", [], "write QUESTION=yes or QUESTION=no"),
-        ("?answer=nobody=yes", [], "fig9 asks no 'nobody'"),
+        ("?answer=nobody=yes", [], "fig9 has no question 'nobody'"),
         ("", [("criteria", "c.toml", b"name = 1\n")], "criteria.toml:1: "),
         ("", [("regions", "r.png", b"nothing")], "regions.png: "),
         ("", [("mask", "r.png", b"")], "part 'mask' is unknown or twice"),

@@ -1,4 +1,4 @@
-"""What a service has taken on: bytes in memory, and pictures that wait or are in work. Used by the event loop only."""
+"""What a service holds: bytes in memory, and pictures that wait or are in progress. Used by the event loop only."""
 
 from math import ceil
 
@@ -11,7 +11,7 @@ class Admission:
     """Counts of all requests together, and their limits."""
 
     def __init__(self, *, max_pictures: int, max_bytes: int, workers: int) -> None:
-        """workers: pictures that are in work at once, for the advice when to come back."""
+        """workers: pictures that are in progress at once, for the advice when to retry."""
         self.max_pictures, self.max_bytes, self._workers = max_pictures, max_bytes, workers
         self.pictures = self.bytes = 0
         self._seconds = 0.1  # that a picture takes, on average over the last ones
@@ -23,7 +23,7 @@ class Admission:
     def busy(self, why: str) -> HTTPException:
         """The answer for what cannot be taken on now. why: what there is too much of."""
         wait = min(_LONGEST_WAIT, max(1, ceil(self.pictures * self._seconds / self._workers)))
-        return HTTPException(429, f"{why}; come back in {wait} s", headers={"Retry-After": str(wait)})
+        return HTTPException(429, f"{why}; retry in {wait} s", headers={"Retry-After": str(wait)})
 
 
 class Claim:
@@ -47,7 +47,7 @@ class Claim:
     def check_room(self, count: int = 1) -> None:
         """Raises HTTPException 429 when the queue has not so many places left."""
         if self._admission.pictures + count > self._admission.max_pictures:
-            raise self._admission.busy(f"{self._admission.pictures} pictures are waiting or in work")
+            raise self._admission.busy(f"{self._admission.pictures} pictures are waiting or in progress")
 
     def add_pictures(self, count: int) -> None:
         """Takes places in the queue. Raises HTTPException 429 when there are not so many."""

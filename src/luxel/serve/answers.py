@@ -17,10 +17,10 @@ class Weights(BaseModel):
 class AssessmentAnswer(BaseModel):
     """What luxel says about one picture."""
 
-    name: str | None = Field(description="What the sender calls the picture.")
+    name: str | None = Field(description="Name of the picture as the sender gave it.")
     width: int
     height: int
-    score: float = Field(description="In [0, 10], on the scale of people; 8 is ideal everywhere.")
+    score: float = Field(description="Score in [0, 10], on the scale of people; 8 is ideal everywhere.")
     mean_abs_residual: float = Field(description="Mean |r|, in [0, 1].")
     over: float = Field(description="Share of pixels with r < -threshold, in [0, 1].")
     under: float = Field(description="Share of pixels with r > threshold, in [0, 1].")
@@ -56,7 +56,7 @@ class ScoreAnswer(BaseModel):
     criteria: str
     score: float | None
     label: str
-    line: int = Field(description="Of the matched band in the criteria file.")
+    line: int = Field(description="Line of the matched band in the criteria file.")
     when: str | None = Field(description="Condition of the matched band.")
     measured: dict[str, float]
     needs: list[NeedAnswer] = Field(description="What would have to be known to decide the bands above.")
@@ -107,7 +107,7 @@ _ERRORS = {
     408: "The request took too long to arrive.",
     413: "The request is too large.",
     422: "The picture, or what was asked of it, cannot be used.",
-    429: "Too much work: come back after Retry-After seconds.",
+    429: "Too much work: retry after Retry-After seconds.",
     500: "The service failed.",
     502: "The server of a URL does not answer.",
     504: "The picture took longer than the time limit and its process was ended.",

@@ -250,7 +250,7 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise HTTPException(499, "the client went away")
+        raise HTTPException(499, "the client disconnected")
     finally:
         working.cancel()
         gone.cancel()

@@ -73,7 +73,7 @@ class Intake:
             seconds = self._options.upload_timeout
             raise HTTPException(408, f"the request took longer than {seconds:g} s to arrive") from error
         except ClientDisconnect as error:
-            raise HTTPException(499, "the client went away") from error
+            raise HTTPException(499, "the client disconnected") from error
         claim.add_pictures(len(upload.images))  # not before: a slow client must not keep a place from others
         return upload
 

@@ -42,7 +42,7 @@ class Metrics:
         )
         self.pictures = Counter(
             name("pictures"),
-            "Pictures by what became of them: done, unreadable, fault, timeout, died, abandoned.",
+            "Pictures by outcome: done, unreadable, fault, timeout, died, abandoned.",
             ["outcome"],
             registry=registry,
         )
@@ -51,8 +51,8 @@ class Metrics:
         )
         self.retried = Counter(name("retried"), "Pictures tried again because their process died.", registry=registry)
         gauges = {
-            "queue_pictures": ("Pictures that wait or are in work.", lambda: admission.pictures),
-            "queue_limit": ("Pictures that may wait or be in work.", lambda: admission.max_pictures),
+            "queue_pictures": ("Pictures that wait or are in progress.", lambda: admission.pictures),
+            "queue_limit": ("Pictures that may wait or be in progress.", lambda: admission.max_pictures),
             "buffered_bytes": ("Bytes of requests in memory.", lambda: admission.bytes),
         }
         for key, (text, value) in gauges.items():

@@ -15,7 +15,7 @@ from luxel.web.listening import listen, serve_until_stopped, server_of
 class Reach:
     """Where a service listens, and how it ends.
 
-    connections: open at once; one more is answered 503. grace: seconds that requests in work may still take once the
+    connections: open at once; one more is answered 503. grace: seconds that requests in progress may still take once the
     service is stopped.
     """
 
@@ -28,7 +28,7 @@ class Reach:
 def serve_pictures(
     options: ServiceOptions, reach: Reach, *, say: Callable[[str], None], log: Callable[[str], None]
 ) -> None:
-    """Serves until SIGTERM or Ctrl-C, and finishes what is in work.
+    """Serves until SIGTERM or Ctrl-C, and finishes what is in progress.
 
     say: gets the address. log: gets a line of JSON for each request.
     Raises LuxelError when the port cannot be opened, or no process can work (any more).

@@ -143,7 +143,7 @@ class _Bench:
                 answers = dict(order.answers or {})
                 if unknown := sorted(set(answers) - set(criteria.questions)):
                     asked = ", ".join(criteria.questions) or "none"
-                    raise CriteriaError(f"{criteria.name} asks no {unknown[0]!r}; its questions: {asked}")
+                    raise CriteriaError(f"{criteria.name} has no question {unknown[0]!r}; its questions: {asked}")
                 regions = None if order.regions is None else _regions_from(order.regions, folder, name)
                 scorer = Scorer(criteria, make_assessor=lambda: self._assessor, regions=regions, answers=answers)
                 (folder / "image").write_bytes(image)
