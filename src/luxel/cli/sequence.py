@@ -9,7 +9,7 @@ from luxel.cli.console import Progress, output_folder, put, require, say
 from luxel.cli.options import AssessingOptions, JobsOption, ThresholdOption, TimeoutOption, time_limit, with_groups
 
 if TYPE_CHECKING:
-    from luxel.sequence.measure import Measured
+    from luxel.sequence.measure import MeasuredSequence
 
 
 @with_groups
@@ -79,7 +79,7 @@ def sequence(
     raise typer.Exit(1 if failed else 0)
 
 
-def _write_table(measured: "Measured", out: Path, format: str) -> Path:
+def _write_table(measured: "MeasuredSequence", out: Path, format: str) -> Path:
     from luxel.jobs.atomic import write_file
     from luxel.sequence.measure import COLUMNS
     from luxel.text import csv_table

@@ -16,7 +16,7 @@ from luxel.jobs.find import find
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class SequenceFrame:
     """One frame. number: from 0, in the sequence. name: its file's, or the number. image: a path or an array."""
 
     number: int
@@ -28,7 +28,7 @@ class Frame:
 class Sequence:
     """Frames in order. rate: frames a second; None where nobody knows. count: how many, None likewise."""
 
-    frames: Iterator[Frame]
+    frames: Iterator[SequenceFrame]
     rate: float | None
     count: int | None
 
@@ -44,7 +44,7 @@ def open_sequence(place: Path, *, rate: float | None = None, every: int = 1) -> 
     """
     if place.is_dir():
         found = find([str(place)], endings=images.SUFFIXES, what="frame")[::every]
-        frames = (Frame(number, file.path.name, file.path) for number, file in enumerate(found))
+        frames = (SequenceFrame(number, file.path.name, file.path) for number, file in enumerate(found))
         return Sequence(frames, None if rate is None else rate / every, len(found))
     if not place.is_file():
         raise LuxelError(f"{place}: no such folder or video; give a folder of frames, or a video file")
@@ -60,7 +60,7 @@ def _stated_rate(place: Path) -> float | None:
     return None if not stated else float(stated)
 
 
-def _of_video(place: Path, every: int) -> Iterator[Frame]:
+def _of_video(place: Path, every: int) -> Iterator[SequenceFrame]:
     with _opened(place) as video:
         decoded = islice(video.decode(video=0), 0, None, every)
         number = 0
@@ -72,7 +72,7 @@ def _of_video(place: Path, every: int) -> Iterator[Frame]:
                 image: npt.NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
             except Exception as error:  # PyAV has an error for each of FFmpeg's
                 raise LuxelError(f"{place}: frame {number}: cannot be decoded: {_reason(error)}") from error
-            yield Frame(number, str(number), image)
+            yield SequenceFrame(number, str(number), image)
             number += 1
 
 

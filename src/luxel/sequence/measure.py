@@ -12,7 +12,7 @@ import numpy.typing as npt
 from luxel.assessment.assessor import Assessor
 from luxel.assessment.many import assess_many
 from luxel.errors import ImageError
-from luxel.sequence.frames import Frame, Sequence
+from luxel.sequence.frames import Sequence, SequenceFrame
 from luxel.sequence.stability import JUMP, Stability, brightness, stability
 
 COLUMNS: dict[str, type] = {
@@ -34,7 +34,7 @@ over, under: area shares in [0, 1]. ev: advised compensation in stops. error: wh
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredSequence:
     """A measured sequence. rows: with the keys of `COLUMNS`. rate: frames a second, None where nobody knows."""
 
     rows: list[dict[str, Any]]
@@ -60,7 +60,7 @@ def measure_sequence(
     timeout: float | None = None,
     jump: float = JUMP,
     progress: Callable[[int], None] = lambda done: None,
-) -> Measured:
+) -> MeasuredSequence:
     """Every frame assessed, and how steady they are together. A frame that cannot be read is a row with the reason.
 
     sequence: from `luxel.sequence.frames.open_sequence`.
@@ -72,7 +72,7 @@ def measure_sequence(
 
     Raises LuxelError for a video that cannot be decoded to its end.
     """
-    waiting: deque[Frame] = deque()
+    waiting: deque[SequenceFrame] = deque()
     rows = []
     results = assess_many(_images(sequence.frames, waiting), assessor=assessor, jobs=jobs, timeout=timeout)
     for done, result in enumerate(results, start=1):
@@ -88,12 +88,14 @@ def measure_sequence(
         rows.append(row)
         progress(done)
     values = [np.nan if row["brightness"] is None else row["brightness"] for row in rows]
-    return Measured(rows, stability(values, sequence.rate or 1.0, jump=jump), sequence.rate)
+    return MeasuredSequence(rows, stability(values, sequence.rate or 1.0, jump=jump), sequence.rate)
 
 
-def _images(frames: Iterable[Frame], waiting: "deque[Frame]") -> Iterator[Path | npt.NDArray[np.uint8]]:
+def _images(frames: Iterable[SequenceFrame], waiting: "deque[SequenceFrame]") -> Iterator[Path | npt.NDArray[np.uint8]]:
     """What is assessed of each frame, which is noted: results come in the same order."""
     for frame in frames:
         # The pixels are not kept: only names and numbers are needed when the result comes.
-        waiting.append(Frame(frame.number, frame.name, frame.image if isinstance(frame.image, Path) else Path("array")))
+        waiting.append(
+            SequenceFrame(frame.number, frame.name, frame.image if isinstance(frame.image, Path) else Path("array"))
+        )
         yield frame.image

@@ -4,10 +4,10 @@ import html
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from luxel.pages import standalone_page
-from luxel.sequence.measure import Measured
+from luxel.photometry import Float64Array
+from luxel.sequence.measure import MeasuredSequence
 from luxel.sequence.stability import Stability, spectrum
 
 WIDTH, HEIGHT = 880, 200
@@ -28,10 +28,8 @@ svg text { font: 12px sans-serif; fill: #555; }
 .jump { stroke: #c08a00; stroke-dasharray: 3 3; }
 """
 
-Floats = npt.NDArray[np.float64]
 
-
-def page(measured: Measured, name: str, *, weights: str) -> str:
+def page(measured: MeasuredSequence, name: str, *, weights: str) -> str:
     """The HTML page, which needs no other file and no network.
 
     measured: the sequence.
@@ -84,8 +82,8 @@ def sentences(steady: Stability, rate: float | None) -> list[str]:
 
 
 def _plot(
-    x: Floats,
-    lines: Sequence[tuple[str, Floats]],
+    x: Float64Array,
+    lines: Sequence[tuple[str, Float64Array]],
     unit: str,
     *,
     low: float | None = None,
@@ -127,7 +125,7 @@ def _plot(
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
-def _thinned(values: Floats) -> list[int]:
+def _thinned(values: Float64Array) -> list[int]:
     """Places of the values to draw: all, or the lowest and the highest of each of equal stretches."""
     known = np.flatnonzero(np.isfinite(values))
     if len(known) <= MAX_POINTS:

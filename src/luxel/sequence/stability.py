@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from luxel.photometry import as_unit_float, luminance, to_linear
+from luxel.photometry import Float64Array, as_unit_float, luminance, to_linear
 
 JUMP = 0.3
 """Change of brightness in stops from one frame to the next that is a jump."""
@@ -22,8 +22,6 @@ GREY = 0.18
 
 _DARKEST = 1e-5
 _FLOOR = 1e-6
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def stability(values: npt.ArrayLike, rate: float = 1.0, *, jump: float = JUMP) -
     )
 
 
-def spectrum(values: npt.ArrayLike, rate: float = 1.0) -> tuple[Floats, Floats]:
+def spectrum(values: npt.ArrayLike, rate: float = 1.0) -> tuple[Float64Array, Float64Array]:
     """Amplitudes of the periodic changes of brightness: frequencies [F] and amplitudes [F] in stops.
 
     values: [N] brightness in stops, without gaps.
@@ -129,7 +127,7 @@ def spectrum(values: npt.ArrayLike, rate: float = 1.0) -> tuple[Floats, Floats]:
     return frequencies[1:].astype(np.float64), amplitudes[1:]
 
 
-def _segments(values: Floats, jump: float) -> list[tuple[int, int]]:
+def _segments(values: Float64Array, jump: float) -> list[tuple[int, int]]:
     """Begin and end of the frames after every jump, up to the next.
 
     Jumps in frames that follow each other are one, at its first: a fade, or a camera that takes back what it can.
@@ -139,7 +137,7 @@ def _segments(values: Floats, jump: float) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts, len(values)][1:], strict=True))
 
 
-def _settled(values: Floats) -> int | None:
+def _settled(values: Float64Array) -> int | None:
     if len(values) < MIN_SEGMENT:
         return None
     final = np.median(values[len(values) // 2 :])  # over several periods of a flicker
@@ -148,7 +146,7 @@ def _settled(values: Floats) -> int | None:
     return settled if settled <= len(values) - 3 else None
 
 
-def _peak_frequency(frequencies: Floats, amplitudes: Floats, peak: int) -> float:
+def _peak_frequency(frequencies: Float64Array, amplitudes: Float64Array, peak: int) -> float:
     """The frequency of a peak between the bins, by a parabola through the logarithms of three amplitudes."""
     if not 0 < peak < len(amplitudes) - 1:
         return float(frequencies[peak])

@@ -15,8 +15,8 @@ from luxel.web.listening import listen, serve_until_stopped, server_of
 class Reach:
     """Where a service listens, and how it ends.
 
-    connections: open at once; one more is answered 503. grace: seconds that requests in progress may still take once the
-    service is stopped.
+    connections: open at once; one more is answered 503. grace: seconds that requests in progress may still take once
+    the service is stopped.
     """
 
     host: str = "127.0.0.1"
