@@ -44,7 +44,7 @@ def browser() -> Iterator[Any]:
 
 def test_a_chosen_photo_shows_its_map(browser: Any, tmp_path: Path) -> None:
     def until(script: str) -> Any:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not (value := browser.execute_script(f"return {script}")):
             assert time.monotonic() < end, browser.get_log("browser")
             time.sleep(0.05)

@@ -20,7 +20,7 @@ def on_loopback(app: Any) -> Iterator[int]:
     server = server_of(app, grace=30, log_level="error")
     thread = threading.Thread(target=serve_until_stopped, args=(server, listener), daemon=True)
     thread.start()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < end, "the server did not start"
         time.sleep(0.01)
