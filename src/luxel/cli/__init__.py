@@ -20,6 +20,7 @@ from luxel.cli.criteria import criteria
 from luxel.cli.dataset import dataset
 from luxel.cli.demo import demo
 from luxel.cli.enhance import enhance
+from luxel.cli.figures import figures
 from luxel.cli.light import light
 from luxel.cli.report import report, xmp
 from luxel.cli.score import score
@@ -105,6 +106,7 @@ app.command()(export)
 app.command()(evaluate)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(enhance, name="enhance")
+app.add_typer(figures, name="figures")
 
 
 def _show_version(value: bool) -> None:
