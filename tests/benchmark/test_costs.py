@@ -20,8 +20,12 @@ CASES = [(name, task) for name in NETWORKS if name != "pieanet" for task in fact
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_the_facts_state_the_parameters_that_are_trained(name: str, task: BenchmarkTask) -> None:
-    with torch.device("meta"):
-        assert facts(name).costs[task].params == parameters(build(name, task))
+    if task == facts(name).tasks[0]:  # counted once for this test and the next
+        found = counted(name, task).params
+    else:
+        with torch.device("meta"):
+            found = parameters(build(name, task))
+    assert facts(name).costs[task].params == found
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "pieanet"])

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("torch", reason="needs luxel[train]")
+torch = pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("cv2", reason="needs luxel[dataset]")
 
-import cv2
+import cv2  # noqa: E402
 
-from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light
-from luxel.dataset.reference.bracket import LEVELS
-from luxel.errors import DatasetError
-from luxel.model.released import SIDE, Released, ReleasedNetwork
-from luxel.photometry import as_unit_float, lightness
-from luxel.samples.implied import implied_reference, implied_scenes, stored_implied_reference, with_detail
-from luxel.samples.scenes import Source, render_store
+from luxel.benchmark.tables.implied_table import against_implied, implied_markdown, scene_files, scene_light  # noqa: E402
+from luxel.dataset.reference.bracket import LEVELS  # noqa: E402
+from luxel.errors import DatasetError  # noqa: E402
+from luxel.model.released import SIDE, Released  # noqa: E402
+from luxel.photometry import as_unit_float, lightness  # noqa: E402
+from luxel.samples.implied import implied_reference, implied_scenes, stored_implied_reference, with_detail  # noqa: E402
+from luxel.samples.scenes import Source, render_store  # noqa: E402
 
 
 def test_a_perfect_network_implies_its_own_reference() -> None:
@@ -40,6 +40,17 @@ def test_clipped_and_black_frames_hardly_count() -> None:
     assert np.abs(implied_reference(predict, linear) - 0.47).max() < 0.02
 
 
+class Dark(torch.nn.Module):
+    """In place of the released network: the same map for every image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.tensor(0.3), requires_grad=False)
+
+    def forward(self, images: torch.Tensor, alone: bool = False) -> torch.Tensor:
+        return self.level.expand(len(images), 1, SIDE, SIDE)
+
+
 def test_table_has_every_map_and_level_and_its_cache_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "scenes"
     folder.mkdir()
@@ -49,8 +60,8 @@ def test_table_has_every_map_and_level_and_its_cache_is_used(tmp_path: Path) -> 
     cache = tmp_path / "cache"
     light = scene_light(files[0], -0.5)
     assert light.shape == (SIDE, SIDE, 3)
-    # The stored answer of a network that was never loaded: were it computed, the untrained network would give another.
-    released = Released(ReleasedNetwork().eval(), ())
+    # The stored answer of a network that was never loaded: were it computed, this network would give another.
+    released = Released(Dark(), ())  # type: ignore[arg-type]
     cache.mkdir()
     stored_implied_reference(released.predict_alone, light, cache)
     [stored] = cache.glob("*.npy")

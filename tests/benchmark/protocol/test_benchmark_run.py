@@ -24,6 +24,8 @@ from luxel.benchmark.protocol.training import Budget
 from luxel.benchmark.registry import NETWORKS, build, facts
 from luxel.errors import LuxelError
 from luxel.jobs.processes import Pool, TaskError
+from stand_ins.footprints import footprint_maker, memory_of_small_network
+from stand_ins.same_process import SameProcess
 
 
 def test_a_footprint_counts_what_the_network_has() -> None:
@@ -34,24 +36,16 @@ def test_a_footprint_counts_what_the_network_has() -> None:
     assert measured.memory_mb >= measured.params * 4 / 2**20
 
 
-def _footprint_maker() -> Callable[[None], float]:
-    return lambda task: _small_footprint()
-
-
-def _small_footprint() -> float:
-    return footprint(torch.nn.Conv2d(3, 1, 1), torch.device("cpu")).memory_mb
-
-
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is known on Linux only")
 def test_a_small_network_is_not_charged_with_what_others_held() -> None:
-    once = bytearray(500 * 2**20)
+    once = bytearray(300 * 2**20)
     once[:: 2**12] = b"x" * len(once[:: 2**12])  # really held, by this process and as its children's getrusage tells it
-    with Pool(_footprint_maker, workers=1) as pool:
+    with Pool(footprint_maker, workers=1) as pool:
         of_child = pool.submit(None).result()
     assert not isinstance(of_child, TaskError)
     del once
     assert of_child < 100
-    assert _small_footprint() < 100
+    assert memory_of_small_network() < 100
 
 
 def test_every_choice_of_methods_comes_with_the_trivial_rows() -> None:
@@ -79,7 +73,10 @@ def settings(place: Path, tmp_path: Path) -> BenchmarkSettings:
     )
 
 
-def test_a_run_writes_its_rows_and_resumes_where_it_stopped(settings: BenchmarkSettings) -> None:
+def test_a_run_writes_its_rows_and_resumes_where_it_stopped(
+    settings: BenchmarkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "Pool", SameProcess)
     jobs = [protocol.Job("zero", "pixel", 0, 0), protocol.Job("pieanet", "score", 0, 0)]
     lines: list[str] = []
     first = protocol.run_rows(jobs[:1], settings, report=lines.append)
@@ -211,7 +208,15 @@ def test_a_killed_run_stops_its_training_and_resumes_from_its_rows(settings: Ben
     assert {path.suffix for path in settings.out.iterdir() if path.name.startswith("zero.")} == {".json", ".npy"}
     assert not list(settings.out.glob("pieanet.*"))
     jobs = [protocol.Job(name, "pixel", 0, 0) for name in ("zero", "pieanet")]
-    assert [row.method for row in protocol.run_rows(jobs, settings, report=lambda line: None)] == ["pieanet"]
+    begun = []
+
+    def starting(done: int, job: protocol.Job) -> None:
+        begun.append((done, job.method))
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        protocol.run_rows(jobs, settings, starting=starting)
+    assert begun == [(1, "pieanet")]
 
 
 def _awaited(found: Callable[[], Any]) -> Any:

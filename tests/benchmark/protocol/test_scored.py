@@ -14,6 +14,7 @@ from luxel.benchmark.protocol.data import open_frames, prepare_frames
 from luxel.benchmark.protocol.scored import is_scored, read_scored
 from luxel.cli import app
 from luxel.errors import DatasetError, LuxelError
+from stand_ins.same_process import SameProcess
 from stand_ins.scored_images import SPAQ_HEADER, SPREADSHEET, iea40k_lists, photo, spaq, spaq_lines
 
 
@@ -121,15 +122,16 @@ def test_a_folder_of_photos_is_not_a_dataset(tmp_path: Path) -> None:
         read_scored(tmp_path)
 
 
-def test_a_run_trains_and_measures_on_spaq(tmp_path: Path) -> None:
+def test_a_run_trains_and_measures_on_spaq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    from luxel.benchmark.protocol.run import Job, run_rows
+    from luxel.benchmark.protocol import run
     from luxel.benchmark.protocol.settings import BenchmarkSettings
     from luxel.benchmark.protocol.training import Budget
 
+    monkeypatch.setattr(run, "Pool", SameProcess)
     frames = prepare_frames(str(spaq(tmp_path / "SPAQ")), 32, tmp_path / "cache", task="score")
     settings = BenchmarkSettings(frames=frames, out=tmp_path / "rows", budget=Budget.parse("8"), tiny=True)
-    trained, measured = run_rows([Job("mslt", "score", 0, 0), Job("torres", "score", 0, 0)], settings)
+    trained, measured = run.run_rows([run.Job("mslt", "score", 0, 0), run.Job("torres", "score", 0, 0)], settings)
     assert (trained.status, trained.reason, trained.images_seen) == ("ok", "", 8)
     assert trained.data.startswith("SPAQ, 32 px")
     assert measured.srcc is not None
