@@ -134,6 +134,9 @@ def test_train_evaluate_table(tmp_path: Path, method: str) -> None:
     assert rows["control.seed0"].images == ("101", "102")
     assert rows["lookup"].shared_scenes == 0
     assert (tmp_path / "out" / "control.seed0" / "101.png").is_file()
+    again = CliRunner().invoke(app, ["enhance", "evaluate", str(tmp_path / "run"), "--run", "control.seed0"])
+    assert again.exit_code == 0, again.output
+    assert {row.name: row for row in read_rows(tmp_path / "run")} == rows
     shown = CliRunner().invoke(app, ["enhance", "table", str(tmp_path / "run"), "--format", "markdown"])
     assert shown.exit_code == 0, shown.output
     for text in ("| input |", "| control |", "| exposure x1 |", "exposure x1 minus control, 1 seed"):

@@ -80,6 +80,10 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the pairs; default: as in the recipe.", show_default=False)
     ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this row, such as control.seed0 or lookup. Repeatable.", metavar="NAME"),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder for every output, ROW/NUMBER.png.", metavar="DIR", show_default=False)
     ] = None,
@@ -116,6 +120,7 @@ def evaluate(
                 device=open_device(device),
                 report=note,
                 warn=warn,
+                only=run or (),
                 images=images,
                 on_row=lambda name, done, wanted: bar.update(done, name),
             ),

@@ -1,6 +1,6 @@
 """Measure the runs of an experiment and the rows that enhance nothing, all by one evaluator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Evaluation:
     device: of enhancers and of luxel's map.
     report: gets a line for training pairs that the recipe leaves out.
     warn: gets a line for each file and run that is left out because it cannot be used.
+    only: names of rows to measure, such as control.seed0 or lookup; all if empty.
     images: folder to which every output is written, IMAGES/ROW/NAME.png; None for none.
     on_row: gets the row's name, and how many rows are done and wanted.
     """
@@ -46,6 +47,7 @@ class Evaluation:
     device: torch.device
     report: Report
     warn: Report
+    only: Sequence[str] = ()
     images: Path | None = None
     on_row: Callable[[str, int, int], None] = lambda name, done, wanted: None
 
@@ -54,7 +56,7 @@ def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[E
     """OutputMeasures every finished run, the trivial rows and the lookup, and stores the rows.
 
     recipe: of the experiment; its data may lie elsewhere by now.
-    Raises DatasetError: no test pairs; LuxelError: damaged checkpoints, a full disk.
+    Raises DatasetError: no test pairs; LuxelError: unknown names of rows, damaged checkpoints, a full disk.
     """
     test_files = find_pairs(Path(recipe.data.folder), "test", warn=evaluation.warn)
     test = read_pairs(test_files, warn=evaluation.warn)
@@ -83,6 +85,11 @@ def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[E
             "shared_scenes": len(shared),
         }
         wanted.append((row(run.name, **facts), _enhance_with(enhancer, run.seed, evaluation.device)))
+    if unknown := set(evaluation.only) - {row.name for row, _ in wanted}:
+        raise LuxelError(
+            f"--run {min(unknown)}: not a row, or not finished; {', '.join(row.name for row, _ in wanted)}"
+        )
+    wanted = [(row, enhance) for row, enhance in wanted if not evaluation.only or row.name in evaluation.only]
     exposure = ExposureLoss(reduction="none", working_size=WORKING_SIZE).to(evaluation.device)
     done = []
     for number, (facts_of_row, enhance) in enumerate(wanted):
@@ -96,7 +103,7 @@ def evaluate_experiment(recipe: EnhanceRecipe, evaluation: Evaluation) -> list[E
 def _finished(recipe: EnhanceRecipe, evaluation: Evaluation) -> Iterator[tuple[EnhanceRun, Enhancer]]:
     """The runs that give an enhancer and are finished."""
     for run in plan(recipe):
-        if run.stage != "main":
+        if run.stage != "main" or (evaluation.only and run.name not in evaluation.only):
             continue
         enhancer = load_enhancer(evaluation.folder, recipe, run)
         if enhancer is None:
