@@ -25,7 +25,7 @@ from luxel.enhance.experiment import (  # noqa: E402
 )
 from luxel.enhance.measuring import measure  # noqa: E402
 from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, ExposureSection, load_enhance_recipe, plan  # noqa: E402
-from luxel.enhance.rows import Row, read_rows, write_row  # noqa: E402
+from luxel.enhance.rows import EnhancementRow, read_rows, write_row  # noqa: E402
 from luxel.enhance.table import table  # noqa: E402
 from luxel.enhance.training import Training, learning_rate, ramp, train_run  # noqa: E402
 from luxel.errors import LuxelError, RecipeError  # noqa: E402
@@ -146,7 +146,9 @@ def test_train_evaluate_table(tmp_path: Path, method: str) -> None:
 def test_a_table_has_rows_of_one_set_of_images(tmp_path: Path) -> None:
     for name, images in (("a", ("1", "2")), ("b", ("1",))):
         found = measure(pair(1).high / np.float32(255), pair(1).high)
-        row = Row(name=name, arm=name, method="trivial", version="0", images=images, measures=(found,) * len(images))
+        row = EnhancementRow(
+            name=name, arm=name, method="trivial", version="0", images=images, measures=(found,) * len(images)
+        )
         write_row(tmp_path, row)
     assert read_rows(tmp_path)[0].mean("psnr") == math.inf
     with pytest.raises(LuxelError, match="b and a were measured on different images"):
