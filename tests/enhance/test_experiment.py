@@ -26,7 +26,7 @@ from luxel.enhance.experiment import (  # noqa: E402
 from luxel.enhance.measuring import measure  # noqa: E402
 from luxel.enhance.recipe import EnhanceRecipe, EnhanceRun, ExposureSection, load_enhance_recipe, plan  # noqa: E402
 from luxel.enhance.rows import EnhancementRow, read_rows, write_row  # noqa: E402
-from luxel.enhance.table import table  # noqa: E402
+from luxel.enhance.table import enhancement_table  # noqa: E402
 from luxel.enhance.training import Training, learning_rate, ramp, train_run  # noqa: E402
 from luxel.errors import LuxelError, RecipeError  # noqa: E402
 from luxel.train.checkpoint import load_checkpoint  # noqa: E402
@@ -152,7 +152,7 @@ def test_a_table_has_rows_of_one_set_of_images(tmp_path: Path) -> None:
         write_row(tmp_path, row)
     assert read_rows(tmp_path)[0].mean("psnr") == math.inf
     with pytest.raises(LuxelError, match="b and a were measured on different images"):
-        table(tmp_path)
+        enhancement_table(tmp_path)
 
 
 def test_devices_that_are_not_here() -> None:
