@@ -33,6 +33,7 @@ luxel.dataset.build                 datasets from brackets, RAW, HDR and photogr
 luxel.dataset.reference.reference   the ideally exposed image of a scene
 luxel.model.exposure_loss           the training loss (train extra)
 luxel.model.exposure_metric         the metric (train extra)
+luxel.model.residual_dataset        images with their maps for a torch DataLoader (torch extra)
 luxel.model.weights                 weights of the network as files (train extra)
 """
 

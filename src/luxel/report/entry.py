@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from luxel.assessment.assessor import Assessment, Assessor
+from luxel.assessment.assessor import WORKING_SIZE, Assessment, Assessor
 from luxel.assessment.batch import Settings
 from luxel.criteria import Criteria, Verdict, load
 from luxel.draw import heatmap
-from luxel.errors import reason_of
+from luxel.errors import ImageError, reason_of
+from luxel.filters.shrink import block_side
+from luxel.images.header import read_header
 from luxel.jobs.file_list import Found
 from luxel.photometry import lightness
 from luxel.zones import zone_histogram
@@ -92,10 +94,25 @@ def failure(picture: Found, look: Look, reason: str) -> Entry:
 def _entry(picture: Found, *, look: Look, assessor: Assessor, rules: Criteria | None) -> Entry:
     """Raises LuxelError only when no picture can be assessed any more (weights)."""
     try:
-        assessment = assessor.assess(picture.path)
+        assessment = assessor.assess(picture.path, full_size=not _is_reduced_enough(picture.path, look.preview_side))
         return _of(assessment, picture, look, rules)
     except Exception as error:
         return failure(picture, look, reason_of(error, picture.path))
+
+
+def _is_reduced_enough(path: Path, side: int) -> bool:
+    """Whether an image decoded at reduced size is still as large as the preview.
+
+    side: long side of the preview, in pixels.
+    """
+    try:
+        header = read_header(path)
+    except ImageError:
+        return False  # the reader says what is wrong with it
+    height, width = header.height, header.width
+    if not height or not width:
+        return False
+    return max(height, width) // block_side(height, width, WORKING_SIZE) >= side
 
 
 def _of(assessment: Assessment, picture: Found, look: Look, rules: Criteria | None) -> Entry:
