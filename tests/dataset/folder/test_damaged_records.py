@@ -95,3 +95,13 @@ def test_without_a_scene_that_can_be_read_nothing_is_written(sound: Path, tmp_pa
     assert shown.exit_code == 2
     assert "no scene can be read" in shown.stderr
     assert (folder / "manifest.parquet").read_bytes() == before
+
+
+def test_check_names_a_damaged_manifest(sound: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sound, tmp_path / "data"))
+    (folder / "manifest.parquet").write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    shown = CliRunner().invoke(app, ["dataset", "check", str(folder)])
+    assert shown.exit_code == 1
+    assert "run luxel dataset split" in shown.stdout
+    assert CliRunner().invoke(app, ["dataset", "split", str(folder)]).exit_code == 0
+    assert "manifest" not in CliRunner().invoke(app, ["dataset", "check", str(folder)]).stdout

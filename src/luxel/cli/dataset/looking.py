@@ -1,5 +1,7 @@
 """Commands that look at a dataset: check, stats."""
 
+from contextlib import suppress
+
 import typer
 
 from luxel.cli.console import Column, Progress, print_table, put, require, say
@@ -29,10 +31,12 @@ def check(
 
     from luxel.dataset.check.check import check_dataset
     from luxel.dataset.folder.manifest import read_manifest
+    from luxel.errors import DatasetError
     from luxel.jobs.cores import usable_cores
 
-    manifest = folder / "manifest.parquet"
-    total = len({row.scene_id for row in read_manifest(manifest)}) if manifest.is_file() else None
+    total = None
+    with suppress(DatasetError):  # a damaged manifest is a problem among others
+        total = len({row.scene_id for row in read_manifest(folder / "manifest.parquet")})
     with Progress("checking", total) as progress:
         result = check_dataset(folder, csv or (), jobs=jobs or usable_cores(), progress=progress.advance)
     for problem in result.problems:
