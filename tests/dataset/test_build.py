@@ -184,5 +184,5 @@ with locked(Path({str(tmp_path / "out")!r})):
 
 def test_two_sources_of_one_name_are_rejected(tmp_path: Path) -> None:
     source = write_source(tmp_path / "in", "a", 1)
-    with pytest.raises(DatasetError, match="called 'a'"):
+    with pytest.raises(DatasetError, match="named 'a'"):
         make(tmp_path / "out", [source, source])
