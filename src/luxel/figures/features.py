@@ -22,7 +22,7 @@ CHANNEL_WEIGHTS = ("lightness.stages.1.1.channel.mlp", "lightness.stages.{last}.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Features:
+class NetworkParts:
     """The parts of Fig. 5 for one picture.
 
     image: uint8 [H, W, 3], what the network saw.
@@ -40,7 +40,7 @@ class Features:
     residual: FloatArray
 
 
-def features(network: "PIEANet", image: npt.NDArray[np.uint8]) -> Features:
+def features(network: "PIEANet", image: npt.NDArray[np.uint8]) -> NetworkParts:
     """What the named parts of a network give for a picture.
 
     network: P-IEANet with all of its modules, in evaluation mode.
@@ -64,7 +64,7 @@ def features(network: "PIEANet", image: npt.NDArray[np.uint8]) -> Features:
     finally:
         for hook in hooks:
             hook.remove()
-    return Features(
+    return NetworkParts(
         image,
         _numbers(found[LONG_RANGE][0].abs().mean(dim=0)),
         _numbers(found[SHORT_RANGE][0].abs().mean(dim=0)),
@@ -74,7 +74,7 @@ def features(network: "PIEANet", image: npt.NDArray[np.uint8]) -> Features:
     )
 
 
-def draw_features(found: Features) -> "Figure":
+def draw_features(found: NetworkParts) -> "Figure":
     """Fig. 5 with the residual map beside it.
 
     found: what `features` gave.
