@@ -79,7 +79,7 @@ def test_any_exception_is_a_row(
 ) -> None:
     break_reader(monkeypatch, error)
     # The reader is broken in this process, so the work has to stay in it.
-    here = ("--jobs", "1") if command == "assess" else ()
+    here = ("--jobs", "1")
     first, bad, last = reasons(luxel(command, shoot, "--json", *here))
     assert (first, last) == (None, None)
     assert bad
@@ -111,7 +111,7 @@ def test_compare_leaves_a_picture_out(
 ) -> None:
     shutil.copytree(shoot, tmp_path / "other")
     break_reader(monkeypatch, error)
-    shown = luxel("compare", shoot, tmp_path / "other", "--out", tmp_path / "out")
+    shown = luxel("compare", shoot, tmp_path / "other", "--out", tmp_path / "out", "--jobs", "1")
     assert shown.exit_code == 1, shown.output
     (line,) = [line for line in shown.stderr.splitlines() if "left out" in line]
     assert line.isprintable()

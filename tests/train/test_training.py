@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs luxel[train]")
 pytest.importorskip("lightning_fabric", reason="needs luxel[train]")
 
+from luxel.enhance.recipe import load_enhance_recipe  # noqa: E402
 from luxel.errors import LuxelError, RecipeError, WeightsError  # noqa: E402
 from luxel.model.export import largest_difference  # noqa: E402
 from luxel.model.weights import load_model  # noqa: E402
@@ -201,8 +202,13 @@ def test_a_wrong_recipe_says_what_to_fix(override: str, message: str) -> None:
 
 
 def test_every_recipe_is_valid() -> None:
+    enhance = set(RECIPES.glob("enhance-*.toml"))
+    assert enhance
     for path in RECIPES.glob("*.toml"):
-        load_any_recipe(path)
+        if path in enhance:
+            load_enhance_recipe(path)
+        else:
+            load_any_recipe(path)
 
 
 def test_missing_recipe_and_weights(tmp_path: Path) -> None:

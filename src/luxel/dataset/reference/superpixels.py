@@ -1,5 +1,6 @@
 """Blocks of a reference picture: SLIC superpixels on lightness and structure (paper 4.2). Owner of scikit-image."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -17,18 +18,25 @@ COMPACTNESS = 20.0
 STRUCTURE_WEIGHT = 150.0
 """CIELAB units per unit of structure: a texture whose gradients are 0.1 counts as much as 15 units of colour."""
 
-STRUCTURE_SIGMA = 3.0
-"""Pixels over which gradient energy is averaged: a texture is a property of a neighbourhood, not of a pixel."""
+STRUCTURE_WINDOW = 9
+"""Side of the window that texture is measured in, pixels: a texture belongs to a neighbourhood, not to a pixel."""
+
+MAX_STRUCTURE = 0.2
+"""Slope from which all textures count alike, lightness per pixel."""
 
 
 def structure(y: npt.NDArray[np.float32]) -> FloatArray:
-    """Local gradient energy of a picture: the root mean square slope of lightness around every pixel.
+    """Texture of a picture: the median slope of lightness around every pixel.
 
-    y: [H, W] float32 lightness in [0, 1]. Returns float32 [H, W], lightness per pixel.
+    The median, not the mean: an edge is steep in a small part of any window, a texture in most of it, and an edge is
+    lightness already.
+
+    y: [H, W] float32 lightness in [0, 1]. Returns float32 [H, W], lightness per pixel, in [0, 0.2].
     """
     down, right = np.gradient(y)
-    energy = ndimage.gaussian_filter(down**2 + right**2, STRUCTURE_SIGMA)
-    return np.asarray(np.sqrt(energy), dtype=np.float32)
+    slope = np.minimum(np.hypot(down, right) / MAX_STRUCTURE, 1)
+    median = cv2.medianBlur(np.rint(255 * slope).astype(np.uint8), STRUCTURE_WINDOW)
+    return np.asarray(median * np.float32(MAX_STRUCTURE / 255), dtype=np.float32)
 
 
 def blocks(image: npt.NDArray[np.float32], *, count: int = BLOCKS) -> npt.NDArray[np.int32]:
@@ -38,8 +46,7 @@ def blocks(image: npt.NDArray[np.float32], *, count: int = BLOCKS) -> npt.NDArra
     count: blocks asked for; SLIC returns about as many.
     Returns int32 [H, W]. Source: paper 4.2, superpixels "based on lightness and structure"; Achanta et al. 2012.
     """
-    # A strong edge is lightness already; only what texture has (up to 0.2) may count as structure.
-    texture = np.minimum(structure(lightness(image)), 0.2)
+    texture = structure(lightness(image))
     colour = ndimage.gaussian_filter(rgb2lab(image), (1, 1, 0))
     features = np.dstack([colour, STRUCTURE_WEIGHT * texture]).astype(np.float64)
     # scikit-image brings the whole array to [0, 1] before it measures distances: compactness has to shrink with it, or
