@@ -75,10 +75,10 @@ def _of_parquet(file: IO[bytes], place: str, column: str | None) -> Iterator[str
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.ParquetFile(file)
+        table = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         names = table.schema_arrow.names
         chosen = names[_chosen(names, place, column)]
-        for batch in table.iter_batches(_BATCH, columns=[chosen]):
+        for batch in table.iter_batches(_BATCH, columns=[chosen], use_threads=False):
             for name in batch.column(0).to_pylist():
                 if name is not None and not isinstance(name, str):
                     raise LuxelError(f"{place}: column {chosen} holds {type(name).__name__}, not text")

@@ -15,11 +15,10 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from luxel.dataset.folder.manifest import FILE_COLUMNS, FrameRow, schema
+from luxel.dataset.folder.manifest import FILE_COLUMNS, FrameRow, read_parquet, schema
 from luxel.dataset.folder.splits import NAMES
 from luxel.errors import DatasetError
 from luxel.jobs.atomic import write_file
-from luxel.jobs.records import read_regular
 
 _MAX_PATTERNS = 30
 
@@ -82,7 +81,7 @@ def split_file_problems(out: Path, rows: Sequence[FrameRow]) -> Iterator[tuple[s
                 yield place.name, "no frame is in this split; run luxel dataset stats"
             continue
         try:
-            same = pyarrow.parquet.read_table(pyarrow.BufferReader(read_regular(place))).equals(_table(splits[split]))
+            same = read_parquet(place).equals(_table(splits[split]))
         except Exception as error:  # a damaged Parquet file makes Arrow raise nearly anything
             yield place.name, f"cannot be read ({' '.join(str(error).split())[:160]}); run luxel dataset stats"
             continue

@@ -129,6 +129,18 @@ def write_manifest(path: Path, rows: Sequence[FrameRow]) -> None:
     write_file(path, sink.getvalue().to_pybytes(), sync=True, error=DatasetError)
 
 
+def read_parquet(path: Path) -> pyarrow.Table:
+    """The table of a Parquet file, read by this thread alone.
+
+    path: a regular file.
+    Raises whatever Arrow raises for a damaged one.
+    """
+    # Arrow's own threads can outlive the read, and then end the process with SIGABRT while Python shuts down
+    # (apache/arrow issue 34314).
+    file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(read_regular(path)), pre_buffer=False)
+    return file.read(use_threads=False)
+
+
 def read_manifest(path: Path) -> list[FrameRow]:
     """The rows of a manifest.
 
@@ -138,7 +150,7 @@ def read_manifest(path: Path) -> list[FrameRow]:
         raise DatasetError(f"{path}: no manifest; build the dataset first, or give the folder that holds it")
     expected = schema()
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(read_regular(path)))
+        table = read_parquet(path)
         if missing := [name for name in expected.names if name not in table.column_names]:
             raise DatasetError(f"{path}: no column {missing[0]!r}; write it again with luxel dataset split")
         records = table.select(expected.names).cast(expected).to_pylist()
