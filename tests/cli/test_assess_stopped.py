@@ -93,6 +93,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(many: Path, slow_weights: P
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert len(err.splitlines()) == 1, err
     (line,) = err.splitlines()
     assert re.search(rf"stopped after \d+ of {COUNT} pictures; resume with: luxel assess .* --resume$", line)
     assert all(json.loads(text)["error"] is None for text in out.splitlines())

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -440,6 +440,9 @@ else:
 
     def _block_interrupts() -> None:
         """For this thread and the processes it starts: they ignore Ctrl-C from their first moment."""
+        # Starting its resource tracker, multiprocessing lets interrupts through again in the thread that does it; the
+        # first worker would be open to them until it ignores them, and print a traceback.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
     def _unblock_interrupts() -> None:
