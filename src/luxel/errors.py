@@ -32,7 +32,14 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "onnxscript": "onnxscript",
         "torchmetrics": "torchmetrics",
     },
-    "figures": _DATASET | {"torch": "torch", "onnx": "onnx", "matplotlib": "matplotlib", "sklearn": "scikit-learn"},
+    "figures": _DATASET
+    | {
+        "torch": "torch",
+        "onnx": "onnx",
+        "pywt": "PyWavelets",
+        "matplotlib": "matplotlib",
+        "sklearn": "scikit-learn",
+    },
     "spreadsheet": {"openpyxl": "openpyxl"},
     "segment": {"torch": "torch", "transformers": "transformers"},
     "annotate": _DATASET

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from luxel import images
 from luxel.cli import app
+from luxel.errors import LuxelError
 from luxel.photometry import to_srgb
 from luxel.sequence.frames import open_sequence
 from stand_ins.onnx_files import grey_target
@@ -113,3 +114,11 @@ def test_sources_that_are_not_there(tmp_path: Path, flags: tuple[object, ...], l
         shown = luxel("sequence", place, *flags)
         assert shown.exit_code == 2
         assert words in shown.stderr
+
+
+def test_a_picture_is_not_taken_for_a_video(tmp_path: Path) -> None:
+    """Not even a damaged one, of which a video reader would show what is left."""
+    picture = tmp_path / "a.jpg"
+    images.write(picture, np.full((40, 60, 3), 120, np.uint8))
+    with pytest.raises(LuxelError, match="a picture, not a video; give the folder"):
+        open_sequence(picture)

@@ -48,6 +48,9 @@ def open_sequence(place: Path, *, rate: float | None = None, every: int = 1) -> 
         return Sequence(frames, None if rate is None else rate / every, len(found))
     if not place.is_file():
         raise LuxelError(f"{place}: no such folder or video; give a folder of frames, or a video file")
+    # PyAV would take any picture, damaged or not, for a video of one frame.
+    if place.suffix.lower() in images.SUFFIXES and place.suffix.lower() != ".gif":
+        raise LuxelError(f"{place}: a picture, not a video; give the folder of the frames")
     if find_spec("av") is None:
         raise MissingExtraError("reading videos", "video")
     stated = rate or _stated_rate(place)
